@@ -158,10 +158,12 @@ def draw_images(folder: Path, labels: tuple[str, ...]) -> Path:
         for shape, label in enumerate(labels):
             (folder / label).mkdir(parents=True)
             for number in range(EACH):
-                image = Image.new("L", (64, 64), 255)
-                edge = 6 + number
+                image = Image.effect_noise((96, 96), 24).point(lambda value: value // 4)
+                edge = 30 + 2 * number
                 pen = ImageDraw.Draw(image)
-                (pen.ellipse, pen.rectangle, pen.line)[shape]((edge, 8, 50, 52 - number), width=3 + number % 3, fill=0)
+                pen.ellipse((10 + number % 4, 6, 84, 90 - number % 5), fill=110)  # a head, or a sheet of paper
+                mark = (pen.ellipse, pen.rectangle, pen.line)[shape]
+                mark((edge, 34, edge + 18, 54 + number), fill=200, width=3 + number % 3)
                 image.save(folder / label / f"{number:02d}.png")
     return folder
 

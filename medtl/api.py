@@ -181,6 +181,10 @@ def listen(
     spool: AnyPath = "spool",
     series_timeout: float = 10.0,
     keep_days: float | None = None,
+    tls_certificate: AnyPath | None = None,
+    tls_key: AnyPath | None = None,
+    tls_authority: AnyPath | None = None,
+    check_called_title: bool = False,
     model: AnyPath | None = None,
     say: Callable[[str], None] = print,
 ) -> None:
@@ -194,6 +198,10 @@ def listen(
         spool: Folder for received instances and for results.
         series_timeout: Seconds without a new instance after which a series is complete.
         keep_days: Days after forwarding until instances and results are deleted; None: 1. Needs `forward`.
+        tls_certificate: PEM file with the certificate of this node; its port and `forward` then speak TLS.
+        tls_key: PEM file with its private key.
+        tls_authority: PEM file with the certificates that those of senders and of the target are signed by.
+        check_called_title: Whether senders are rejected that call another title than `ae_title`.
         model: A run, by folder or name; None: the default that a person chose.
         say: Called with each line for the person who started it.
 
@@ -202,9 +210,14 @@ def listen(
     """
     check_extra("`listen`", "listen")
     from medtl.node.listener import ListenerSettings
+    from medtl.node.tls import TlsFiles
 
     place = path_of("spool", spool)
-    settings = ListenerSettings.checked(port, host, ae_title, forward, series_timeout, keep_days)
+    names = ("tls_certificate", tls_certificate), ("tls_key", tls_key), ("tls_authority", tls_authority)
+    tls = TlsFiles.checked(*(None if path is None else path_of(name, path) for name, path in names))
+    settings = ListenerSettings.checked(
+        port, host, ae_title, forward, series_timeout, keep_days, tls=tls, called_title_only=check_called_title
+    )
     from medtl.node.judge import SeriesJudge
     from medtl.node.listener import listen as listen_until_stopped
     from medtl.node.spool import Spool

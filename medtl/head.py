@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -25,17 +26,32 @@ LEVELS = 64
 
 @dataclass(frozen=True)
 class ReducedCopy:
-    """The reduced copy of an image, and which of its pixels are head rather than background.
+    """The reduced copy of an image, and which of its pixels are head rather than background, measured when asked for.
 
     Attributes:
         pixels: float32 [rows, columns] of the copy.
-        head: bool of the same shape, true where a pixel is brighter than the background.
+        threshold: Level above which a pixel of the copy is not background; None for a constant image.
         factor: Pixels of the image on a side of one pixel of the copy.
     """
 
     pixels: Pixels
-    head: NDArray[np.bool_]
+    threshold: float | None
     factor: int
+
+    @cached_property
+    def head(self) -> NDArray[np.bool_]:
+        """Bool [rows, columns], true where a pixel is brighter than the background."""
+        return np.zeros(self.pixels.shape, dtype=bool) if self.threshold is None else self.pixels > self.threshold
+
+    @cached_property
+    def parts(self) -> NDArray[np.bool_]:
+        """Bool [rows, columns], `head` without lettering and other small parts."""
+        return head_parts(self.head)
+
+    @cached_property
+    def outline(self) -> NDArray[np.bool_]:
+        """Bool [rows, columns], `parts` with all that they enclose."""
+        return filled(self.parts)
 
 
 def head_mask(pixels: Pixels) -> NDArray[np.bool_]:
@@ -54,7 +70,7 @@ def head_mask(pixels: Pixels) -> NDArray[np.bool_]:
     check_pixels(pixels)
     grey = to_grey(pixels)
     copy = reduced_copy(grey)
-    whole = head_parts(copy.head).repeat(copy.factor, axis=0).repeat(copy.factor, axis=1)
+    whole = copy.parts.repeat(copy.factor, axis=0).repeat(copy.factor, axis=1)
     return np.asarray(whole[: grey.shape[0], : grey.shape[1]])
 
 
@@ -69,9 +85,7 @@ def reduced_copy(grey: Pixels) -> ReducedCopy:
     """
     factor = max(1, -(-max(grey.shape) // ANALYSIS_SIDE))
     small = np.asarray(PillowImage.fromarray(grey).reduce(factor)) if factor > 1 else grey
-    threshold = background_threshold(small)
-    head = small > threshold if threshold is not None else np.zeros(small.shape, dtype=bool)
-    return ReducedCopy(small, head, factor)
+    return ReducedCopy(small, background_threshold(small), factor)
 
 
 def head_parts(head: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -65,13 +65,11 @@ def measure_head(copy: ReducedCopy, least_level: float = 0.0) -> HeadSize:
         copy: The reduced copy of the slice.
         least_level: Level over the lowest value that a pixel of the head must have, in the unit of the slice.
     """
-    low = float(copy.pixels.min())
-    threshold = background_threshold(copy.pixels)
-    if threshold is None:
+    if copy.threshold is None:
         return NO_HEAD
-    threshold = max(threshold, low + least_level)
-    pixels = copy.pixels
-    head = filled(head_parts(pixels > threshold))
+    pixels, low = copy.pixels, float(copy.pixels.min())
+    threshold = max(copy.threshold, low + least_level)
+    head = copy.outline if threshold == copy.threshold else filled(head_parts(pixels > threshold))
     floor = _floor(pixels, head)
     if floor is not None:
         pixels = np.maximum(pixels, np.float32(floor))

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from medtl.head import ReducedCopy, filled, head_parts
+from medtl.head import ReducedCopy
 
 Pixels = NDArray[np.float32]
 
@@ -28,6 +28,8 @@ MAX_ROUGHNESS = 0.7
 3 x 3 around it: 1204 slices of lgg_du with a tumour have up to 0.656, 3,836 of four other collections up to 0.595;
 white noise has 0.94 (docs/lab-log.md, "Slices with little head")."""
 
+ROUNDING = 1e-6
+"""Share of a sum of squares that may be left of it by rounding."""
 MOST_PIXELS = 1 << 22
 """Pixels of which neighbours are compared: all of a slice of 2048 x 2048."""
 BAND = 64
@@ -41,8 +43,9 @@ def is_noise(grey: Pixels) -> bool:
         grey: float32 [rows, columns], finite and not constant.
     """
     grey = _spread(grey)
-    visible = grey > grey.min()
-    if visible.mean() < MIN_VISIBLE or grey[visible].min() == grey.max():
+    low, high = grey.min(), grey.max()
+    visible = grey > low
+    if np.count_nonzero(visible) < MIN_VISIBLE * visible.size or grey.min(where=visible, initial=high) == high:
         visible = np.ones_like(visible)  # what is seen is then where the values lie, not how they vary
     if _neighbour_correlation(grey, visible) < MIN_CORRELATION:
         return True
@@ -57,7 +60,7 @@ def is_noisy_region(copy: ReducedCopy) -> bool:
     Args:
         copy: The reduced copy of the picture.
     """
-    region = filled(head_parts(copy.head))
+    region = copy.outline
     spread = float(copy.pixels[region].std()) if region.any() else 0.0
     if spread == 0:
         return False
@@ -84,15 +87,26 @@ def _overview_correlation(grey: Pixels) -> float:
 
 def _neighbour_correlation(grey: Pixels, visible: NDArray[np.bool_]) -> float:
     """The mean of Pearson's correlations between visible neighbours in rows and in columns; that of a constant is 0."""
-    values = grey.astype(np.float64)
+    values = grey - grey.mean(dtype=np.float64).astype(np.float32)  # sums of squares of what is far from 0 lose digits
+    values /= np.abs(values).max() or np.float32(1)
     along = values[:, :-1], values[:, 1:], visible[:, :-1] & visible[:, 1:]
     down = values[:-1], values[1:], visible[:-1] & visible[1:]
-    return float(np.mean([_correlation(one[both], other[both]) for one, other, both in (along, down)]))
+    return float(np.mean([_correlation(*pairs) for pairs in (along, down)]))
 
 
-def _correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    if not len(one):
+def _correlation(one: Pixels, other: Pixels, both: NDArray[np.bool_]) -> float:
+    """Pearson's correlation of the pairs that `both` marks, by sums over all of them: no pair is copied out."""
+    weights, count = both.astype(np.float32), float(np.count_nonzero(both))
+    if not count:
         return 0.0
-    one, other = one - one.mean(), other - other.mean()
-    scale = float(np.sqrt((one**2).sum() * (other**2).sum()))
-    return float((one * other).sum() / scale) if scale > 0 else 0.0
+    first, second = one * weights, other * weights
+    spreads = [_spread_of(values, count) for values in (first, second)]
+    scale = float(np.sqrt(spreads[0] * spreads[1]))
+    return (float(np.vdot(first, second)) - float(first.sum()) * float(second.sum()) / count) / scale if scale else 0.0
+
+
+def _spread_of(values: Pixels, count: float) -> float:
+    """The sum of squared distances from the mean of `count` values, the others being 0; 0 where it is only rounding."""
+    squares = float(np.vdot(values, values))
+    spread = squares - float(values.sum()) ** 2 / count
+    return spread if spread > ROUNDING * squares else 0.0

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from medtl.head import ReducedCopy, head_parts, reduced_copy
+from medtl.head import ReducedCopy, reduced_copy
 from medtl.labelled_heads import LabelledHeads
 from medtl.settings import Settings
 from shared.errors import ConfigError, DataError
@@ -70,7 +70,7 @@ def preprocess(pixels: Pixels, spec: Preprocessing) -> Image:
     grey = _grey(pixels)
     copy = reduced_copy(grey)
     low, high = _range(copy, settings)
-    square = _extract(np.clip(grey, low, high), _box(copy, grey.shape, settings), fill=low)
+    square = np.clip(_extract(grey, _box(copy, grey.shape, settings), fill=low), low, high)
     resized = _resize(square, spec.size).astype(np.float64)
     scaled = (resized - low) / (high - low) if high > low else np.zeros_like(resized)
     return np.clip(scaled, 0.0, 1.0).astype(np.float32)[np.newaxis]
@@ -159,7 +159,7 @@ def _range(copy: ReducedCopy, settings: Settings) -> tuple[float, float]:
 
 def _box(copy: ReducedCopy, shape: tuple[int, ...], settings: Settings) -> Box:
     rows, columns = shape
-    found = _head_bounds(copy.head) if settings.crop else None
+    found = _head_bounds(copy.parts) if settings.crop else None
     if found is None:
         top, bottom, left, right = 0, rows, 0, columns
         side = max(rows, columns)
@@ -172,9 +172,9 @@ def _box(copy: ReducedCopy, shape: tuple[int, ...], settings: Settings) -> Box:
     return Box((top + bottom - side) // 2, (left + right - side) // 2, side)
 
 
-def _head_bounds(head: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
+def _head_bounds(parts: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
     """Top, bottom, left, right of the bright region, or None where there is none."""
-    rows, columns = (np.flatnonzero(head_parts(head).any(axis=axis)) for axis in (1, 0))
+    rows, columns = (np.flatnonzero(parts.any(axis=axis)) for axis in (1, 0))
     if not len(rows):
         return None
     return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1

@@ -34,6 +34,9 @@ MODULES: Mapping[str, tuple[str, ...]] = {
 }
 """Modules that each extra brings, as they are imported; of several extras with a module, the first is advised."""
 
+OURS = ("shared", "medtl", "handwriting")
+"""Packages of this project: one that is missing is a defect of ours, not an extra that was not installed."""
+
 
 def remedy(extra: str | None) -> str:
     """Says how an extra is installed.

@@ -6,9 +6,13 @@ import html
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Display
+    from rich.progress import TaskID
 
 Progress = Callable[[str, int, int, str], None]
 """A function called with (name of the activity, steps done, steps in all, short note)."""
@@ -95,8 +99,8 @@ def progress_bars() -> Iterator[Progress]:
         A function called with (what, done, total, note). On a terminal and in a notebook it draws a bar for each
         activity, with its rate and the time left; elsewhere it prints lines.
     """
-    if (display := _notebook_display()) is not None:
-        yield NotebookBars(display)
+    if _in_notebook():
+        yield NotebookBars(_in_cell)
     elif sys.stderr.isatty():
         with _bars() as show:
             yield show
@@ -106,58 +110,78 @@ def progress_bars() -> Iterator[Progress]:
 
 @contextmanager
 def _bars() -> Iterator[Progress]:
-    """Yields a `Progress` that draws a bar for each activity in the terminal."""
+    """Yields a `Progress` that draws a bar for each activity in the terminal, nothing before its first call."""
+    with ExitStack() as stack:
+        drawn: list[_TerminalBars] = []
+
+        def show(what: str, done: int, total: int, note: str) -> None:
+            if not drawn:
+                drawn.append(_TerminalBars(stack.enter_context(_display())))
+            drawn[0].draw(what, done, total, note)
+
+        yield show
+
+
+def _display() -> Display:
+    """The display of bars, below what is printed."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
     from rich.progress import Progress as Display
-    from rich.progress import TaskID as BarID
 
-    bars: dict[str, BarID] = {}
-    paces: dict[str, Pace] = {}
-    with Display(
+    return Display(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[words]}"),
         console=Console(stderr=True),
         redirect_stdout=sys.stdout.isatty(),  # else answers for a file or pipe would go to standard error
-    ) as display:
-
-        def show(what: str, done: int, total: int, note: str) -> None:
-            now = time.monotonic()
-            if what not in bars:
-                bars[what] = display.add_task(what, total=total, words="")
-            if what not in paces or done < paces[what].done:
-                paces[what] = Pace(now, done)
-                display.reset(bars[what])
-            paces[what].step(now, done)
-            words = ", ".join([*paces[what].words(now, total), *([note] if note else [])])
-            display.update(bars[what], completed=done, total=total, words=words)
-
-        yield show
+    )
 
 
-def _notebook_display() -> Any:
-    """A display below the cell that runs, which can be updated; None outside of a notebook."""
-    shell = sys.modules.get("IPython")
-    running = None if shell is None else shell.get_ipython()
-    if running is None or not hasattr(running, "kernel"):
-        return None
-    from IPython.display import HTML, display
+class _TerminalBars:
+    """The bars of a display, with the pace of each."""
 
-    return display(HTML(""), display_id=True)
+    def __init__(self, display: Display) -> None:
+        self._display = display
+        self._bars: dict[str, TaskID] = {}
+        self._paces: dict[str, Pace] = {}
+
+    def draw(self, what: str, done: int, total: int, note: str) -> None:
+        """Draws a bar anew; fewer steps than before: the activity begins again."""
+        now = time.monotonic()
+        if what not in self._bars:
+            self._bars[what] = self._display.add_task(what, total=total, words="")
+        if what not in self._paces or done < self._paces[what].done:
+            self._paces[what] = Pace(now, done)
+            self._display.reset(self._bars[what])
+        self._paces[what].step(now, done)
+        words = ", ".join([*self._paces[what].words(now, total), *([note] if note else [])])
+        self._display.update(self._bars[what], completed=done, total=total, words=words)
+
+
+def _in_notebook() -> bool:
+    """Whether a cell of a notebook runs, which has a kernel, as IPython in a terminal has none."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
+
+
+def _in_cell(shown: object) -> Any:
+    from IPython.display import display
+
+    return display(shown, display_id=True)
 
 
 class NotebookBars:
     """Draws a bar for each activity below the cell of a notebook.
 
     Args:
-        display: Display of IPython, with a method `update` that takes an object with `_repr_html_`.
+        display: Shows an object with `_repr_html_`, and returns what can `update` it, as IPython's `display` does.
         clock: Function that returns the time in seconds.
     """
 
-    def __init__(self, display: Any, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, display: Callable[[object], Any], clock: Callable[[], float] = time.monotonic) -> None:
         self._display, self._clock = display, clock
+        self._handle: Any = None
         self._paces: dict[str, Pace] = {}
         self._rows: dict[str, tuple[int, int, str]] = {}
         self._drawn = -NOTEBOOK_SECONDS
@@ -178,7 +202,10 @@ class NotebookBars:
         self._rows[what] = (done, total, ", ".join([*self._paces[what].words(now, total), *([note] if note else [])]))
         if done >= total or now - self._drawn >= NOTEBOOK_SECONDS:
             self._drawn = now
-            self._display.update(self)
+            if self._handle is None:
+                self._handle = self._display(self)
+            else:
+                self._handle.update(self)
 
     def _repr_html_(self) -> str:
         rows = "".join(

@@ -59,6 +59,18 @@ def add(app: typer.Typer, task: "Task") -> None:
                 help="Days after forwarding until instances and results are deleted (1 without it); needs --forward.",
             ),
         ] = None,
+        tls_certificate: Annotated[
+            Path | None,
+            typer.Option(metavar="PEM", help="Certificate of this node: its port and --forward then speak TLS."),
+        ] = None,
+        tls_key: Annotated[Path | None, typer.Option(metavar="PEM", help="Private key of --tls-certificate.")] = None,
+        tls_authority: Annotated[
+            Path | None,
+            typer.Option(metavar="PEM", help="Certificates that those of senders and of --forward are signed by."),
+        ] = None,
+        check_called_title: Annotated[
+            bool, typer.Option("--check-called-title", help="Reject senders that call another title than --ae-title.")
+        ] = False,
         model: ServedModelOption = None,
     ) -> None:
         """Run a DICOM node that classifies series.
@@ -77,6 +89,10 @@ def add(app: typer.Typer, task: "Task") -> None:
                 spool=spool,
                 series_timeout=series_timeout,
                 keep_days=keep_days,
+                tls_certificate=tls_certificate,
+                tls_key=tls_key,
+                tls_authority=tls_authority,
+                check_called_title=check_called_title,
                 model=model,
                 say=typer.echo,
             )

@@ -8,7 +8,7 @@ from typing import Any
 from medtl.dicom.acquisition import Acquisition, read_acquisition, read_image_type
 from medtl.dicom.geometry import Geometry, read_geometry
 from medtl.dicom.layout import PixelLayout, read_layout
-from medtl.dicom.values import integer_of, local_text_of, text_of
+from medtl.dicom.values import integer_of, local_text_of, text_of, value_of
 from shared.errors import InputRefused
 
 DESCRIPTIONS = (
@@ -177,6 +177,6 @@ def _series_number(dataset: Any) -> int | None:
 def _examination(dataset: Any) -> Examination:
     body_part = local_text_of(dataset, "BodyPartExamined")
     if not body_part:
-        region = next(iter(dataset.get("AnatomicRegionSequence") or ()), None)
+        region = next(iter(value_of(dataset, "AnatomicRegionSequence") or ()), None)
         body_part = "" if region is None else text_of(region, "CodeMeaning")
     return Examination(body_part, " | ".join(local_text_of(dataset, keyword) for keyword in DESCRIPTIONS))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medtl.dicom.layout import PixelLayout
-from medtl.dicom.values import text_of
+from medtl.dicom.values import text_of, value_of
 from shared.errors import InputRefused
 
 
@@ -104,7 +104,7 @@ def as_background(pixels: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArr
 
 def _stored_value(dataset: Any, keyword: str, bits_allocated: int, signed: bool) -> int | None:
     """The value as pixels hold it: writers state -2000 also as 63536, or the reverse, against the sign of pixels."""
-    value = dataset.get(keyword)
+    value = value_of(dataset, keyword)
     if isinstance(value, bytes) and value:  # of an unknown representation
         value = int.from_bytes(value, "little" if dataset.original_encoding[1] else "big")
     if value is None or value in ("", b""):

@@ -14,7 +14,7 @@ from medtl.dicom.colour import as_grey, is_colour, read_palette
 from medtl.dicom.layout import PixelLayout
 from medtl.dicom.mosaic import cut_tiles
 from medtl.dicom.padding import Padding, fill_padding, read_padding
-from medtl.dicom.values import floats_of, functional_groups, integer_of
+from medtl.dicom.values import floats_of, functional_groups, integer_of, value_of
 from shared.errors import InputRefused
 
 Pixels = NDArray[np.float32]
@@ -38,12 +38,7 @@ def decode(dataset: Any, layout: PixelLayout) -> Pixels:
             goes wrong is left to `medtl.dicom.reader.untrusted_decoding`.
     """
     decoder = _decoder(layout)
-    if "PixelData" not in dataset:
-        raise InputRefused("contains no pixels")
-    if UID(layout.transfer_syntax).is_encapsulated:
-        check_codestreams(dataset.PixelData, layout)
-    else:
-        check_length(dataset.PixelData, layout)
+    check_there(dataset, layout)
     scales = _scales(dataset, layout.frames)
     palette = read_palette(dataset) if layout.photometric == "PALETTE COLOR" else None
     padding = read_padding(dataset, layout)
@@ -66,6 +61,24 @@ def decode(dataset: Any, layout: PixelLayout) -> Pixels:
     if padding is not None:
         fill_padding(slices)
     return slices
+
+
+def check_there(dataset: Any, layout: PixelLayout) -> None:
+    """Checks that all pixels are there that the header states, without decoding them.
+
+    Args:
+        dataset: A pydicom dataset with its pixels.
+        layout: What `medtl.dicom.layout.read_layout` read from it.
+
+    Raises:
+        InputRefused: There are none, they are truncated, or a compressed image contradicts the header.
+    """
+    if "PixelData" not in dataset:
+        raise InputRefused("contains no pixels")
+    if UID(layout.transfer_syntax).is_encapsulated:
+        check_codestreams(dataset.PixelData, layout)
+    else:
+        check_length(dataset.PixelData, layout)
 
 
 def _decoder(layout: PixelLayout) -> Any:
@@ -100,10 +113,10 @@ def _grey(stored: NDArray[Any], layout: PixelLayout, padding: Padding | None, *,
 def _scales(dataset: Any, frames: int) -> list[tuple[float, float]]:
     """Rescale slope and intercept of each frame. Source: DICOM PS3.3, C.11.1.1.2 and C.7.6.16.2.9."""
     scales = []
-    if dataset.get("ModalityLUTSequence"):
+    if value_of(dataset, "ModalityLUTSequence"):
         raise InputRefused("has a Modality LUT, which no MR image may have")
     transformations = [dataset] * frames
-    if (own := dataset.get("PerFrameFunctionalGroupsSequence")) is not None:
+    if (own := value_of(dataset, "PerFrameFunctionalGroupsSequence")) is not None:
         if len(own) != frames:
             raise InputRefused(f"states {frames} frames and describes {len(own)}")
         transformations = functional_groups(dataset, frames)("PixelValueTransformationSequence")

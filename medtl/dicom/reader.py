@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from medtl.dicom.bounds import Metered, check_size, inflated
 from medtl.dicom.header import DicomHeader, parse_header, sop_class_of
-from medtl.dicom.pixels import decode
+from medtl.dicom.pixels import check_there, decode
 from medtl.dicom.rules import MEDIA_DIRECTORY, check_suitable
 from medtl.dicom.values import text_of, texts_of
 from shared.errors import InputRefused, MedtlError
@@ -86,6 +86,21 @@ def read_dicom(data: bytes, *, header: DicomHeader | None = None, allow_blank: b
     if not allow_blank and frames.min() == frames.max():
         raise InputRefused("is blank: all pixels have the same value")
     return DicomImage(header, frames)
+
+
+def check_complete(data: bytes) -> None:
+    """Checks that an image has all the pixels that its header states; none is decoded.
+
+    Args:
+        data: The bytes of one file.
+
+    Raises:
+        InputRefused: The file is not DICOM, is damaged, cut off or too large, or holds no image.
+    """
+    layout = read_header(data).layout
+    check_size(layout)
+    with untrusted_decoding():
+        check_there(_parse(data, stop_before_pixels=False), layout)
 
 
 def read_file_ids(data: bytes) -> list[tuple[str, ...]]:

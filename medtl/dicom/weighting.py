@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from medtl.dicom.values import float_of, functional_groups, read_each, text_of, texts_of
+from medtl.dicom.values import float_of, functional_groups, read_each, text_of, texts_of, value_of
 
 T1, T2, FLAIR, PROTON_DENSITY, T2_STAR, OTHER = "T1", "T2", "FLAIR", "proton density", "T2*", "other"
 WITH_AGENT = " with contrast agent"
@@ -222,7 +222,7 @@ def _agent(dataset: Any, words: str) -> bool | None:
     """
     element = text_of(dataset, "ContrastBolusAgent")
     denied = bool(NONE_GIVEN.fullmatch(element))
-    listed = next(iter(dataset.get("ContrastBolusAgentSequence") or ()), None) is not None
+    listed = next(iter(value_of(dataset, "ContrastBolusAgentSequence") or ()), None) is not None
     given = (bool(element) and not denied) or listed
     before = bool(NO_AGENT_WORDS.search(words))
     after = bool(AGENT_WORDS.search(words)) and not before

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import logging
 import re
+import ssl
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from pydicom import Dataset, dcmread
+from pydicom.errors import InvalidDicomError
 from pynetdicom import AE
 from pynetdicom.association import Association
 
-from medtl.node.spool import Revision, Spool
+from medtl.node.records import Revision
+from medtl.node.spool import Spool
 from shared.errors import MedtlError, UsageError
 
 LOGGER = logging.getLogger(__name__)
@@ -27,6 +31,8 @@ WARNINGS = {0x0001, 0x0107, 0x0116}
 AE_TITLE = re.compile(r"(?=.*[^ ])[\x20-\x5b\x5d-\x7e]{1,16}")
 """Up to 16 characters without backslash, not only spaces. Source: DICOM PS3.5, table 6.2-1."""
 MAX_PORT = 65535
+Kind: TypeAlias = tuple[str, str]
+"""SOP Class UID and Transfer Syntax UID of an object."""
 
 
 class NotAccepted(MedtlError):
@@ -110,11 +116,15 @@ class Forwarder(threading.Thread):
         target: Where they are sent.
         ae_title: Application entity title of the sender.
         stop: Ends the thread when it is set.
+        tls: Settings of TLS; None: nothing is encrypted.
     """
 
-    def __init__(self, spool: Spool, target: Target, ae_title: str, stop: threading.Event) -> None:
+    def __init__(
+        self, spool: Spool, target: Target, ae_title: str, stop: threading.Event, tls: ssl.SSLContext | None = None
+    ) -> None:
         super().__init__(name="forwarder", daemon=True)
         self._spool, self._target, self._ae_title, self._stopping = spool, target, ae_title, stop
+        self._tls = tls
 
     def run(self) -> None:
         """Sends revisions until the event `stop` is set; `start` calls it in the thread."""
@@ -131,8 +141,12 @@ class Forwarder(threading.Thread):
         """Sends revisions; returns whether all were accepted."""
         try:
             loaded = {revision: self._spool.results(revision) for revision in revisions}
-            with self._association([path for paths in loaded.values() for path in paths]) as association:
-                accepted = [self._send(association, revision, paths) for revision, paths in loaded.items()]
+            kinds = {revision: self._kinds(revision, paths) for revision, paths in loaded.items()}
+            sound = {revision: found for revision, found in kinds.items() if found is not None}
+            if not sound:
+                return True  # their series are judged again
+            with self._association(set().union(*sound.values())) as association:
+                accepted = [self._send(association, revision, loaded[revision]) for revision in sound]
             return all(accepted)
         except NotAccepted as error:
             LOGGER.warning("%s %s", self._target, error)
@@ -155,14 +169,27 @@ class Forwarder(threading.Thread):
         LOGGER.info("series %s, revision %d: forwarded to %s, results %d", *words)
         return True
 
+    def _kinds(self, revision: Revision, paths: Sequence[Path]) -> set[Kind] | None:
+        """The kinds of the results of a revision; None where one cannot be read, and the revision is set aside."""
+        try:
+            metas = [dcmread(path, stop_before_pixels=True).file_meta for path in paths]
+            return {(str(meta.MediaStorageSOPClassUID), str(meta.TransferSyntaxUID)) for meta in metas}
+        except (InvalidDicomError, AttributeError, ValueError):
+            self._spool.reject(revision)
+            return None
+
     @contextmanager
-    def _association(self, paths: Sequence[Path]) -> Iterator[Association]:
+    def _association(self, kinds: set[Kind]) -> Iterator[Association]:
         entity = AE(ae_title=self._ae_title)
         entity.connection_timeout = entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = TIMEOUT_S
-        metas = [dcmread(path, stop_before_pixels=True).file_meta for path in paths]
-        for kind, syntax in sorted({(meta.MediaStorageSOPClassUID, meta.TransferSyntaxUID) for meta in metas}):
+        for kind, syntax in sorted(kinds):
             entity.add_requested_context(kind, syntax)
-        association = entity.associate(self._target.host, self._target.port, ae_title=self._target.ae_title)
+        association = entity.associate(
+            self._target.host,
+            self._target.port,
+            ae_title=self._target.ae_title,
+            tls_args=None if self._tls is None else (self._tls, self._target.host),
+        )
         if not association.is_established:
             raise NotAccepted(describe_refusal(association))
         try:

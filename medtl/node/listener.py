@@ -16,27 +16,31 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-import pydicom
 from pydicom.uid import AllTransferSyntaxes
-from pynetdicom import AE, AllStoragePresentationContexts, evt
+from pynetdicom import AllStoragePresentationContexts, evt
 from pynetdicom.events import Event
-from pynetdicom.transport import ThreadedAssociationServer
 
-from medtl.dicom.bounds import Metered, inflated
-from medtl.dicom.reader import untrusted_decoding
 from medtl.node.forwarder import Forwarder, Target, check_ae_title, check_port
 from medtl.node.judge import Judge
+from medtl.node.received import Stated, is_whole, read_stated
 from medtl.node.spool import Batch, Spool
+from medtl.node.tls import TlsFiles
+from medtl.node.transport import MAX_ASSOCIATIONS, SILENT_S, BoundedServer, Entity
 from shared.errors import InputRefused, UsageError, cannot_listen
 from shared.io.quiet import quiet_loggers
-from shared.processes.worker import Worker, WorkFailed
+from shared.processes.worker import MEMORY_BYTES, MachineFailed, Worker, WorkFailed
 
 LOGGER = logging.getLogger(__name__)
 VERIFICATION = "1.2.840.10008.1.1"
 SUCCESS, OUT_OF_RESOURCES, MISMATCH, CANNOT_UNDERSTAND = 0x0000, 0xA700, 0xA900, 0xC000
-"""Statuses of the response to a C-STORE. Source: DICOM PS3.4, table B.2-1."""
-MAX_ASSOCIATIONS = 16
-"""Largest number of open associations; each holds one object in memory."""
+OTHER_BYTES = 0xB000
+"""Statuses of the response to a C-STORE. Source: DICOM PS3.4, table B.2-1; the last is a warning."""
+SAID = {
+    "new": "stored",
+    "again": "sent again",
+    "other": "sent again with other bytes; the first ones stay",
+    "replaced": "sent again whole, and takes the place of one that cannot be decoded",
+}
 NETWORK_TIMEOUT_S = 60.0
 ATTEMPTS = 3
 RETRY_S = 30.0
@@ -46,6 +50,8 @@ CLEAN_EVERY_S = 1.0
 GRACE_S = 10.0
 """Seconds that open associations and the running judgement may take when the listener stops."""
 DAY_S = 86_400.0
+STATE = "%d series to judge, %d results to send, %d failures, %d damaged entries"
+"""What `Spool.counts` says, in words."""
 TIMEOUT_S = 900.0
 """For one series: more than the longest takes on a slow machine; a call that takes longer hangs."""
 
@@ -62,6 +68,8 @@ class ListenerSettings:
         quiet_s: Seconds without a new instance after which a series counts as complete.
         keep_days: Days from forwarding to the deletion of instances and results.
         retry_s: Seconds between attempts to judge a series.
+        tls: Certificate of the node, for its port and for the target; None: nothing is encrypted.
+        called_title_only: Whether an association is rejected that calls another title than `ae_title`.
     """
 
     port: int
@@ -71,10 +79,21 @@ class ListenerSettings:
     quiet_s: float = 10.0
     keep_days: float = 1.0
     retry_s: float = RETRY_S
+    tls: TlsFiles | None = None
+    called_title_only: bool = False
 
     @classmethod
     def checked(
-        cls, port: int, host: str, ae_title: str, forward: str | None, quiet_s: float, keep_days: float | None
+        cls,
+        port: int,
+        host: str,
+        ae_title: str,
+        forward: str | None,
+        quiet_s: float,
+        keep_days: float | None,
+        *,
+        tls: TlsFiles | None = None,
+        called_title_only: bool = False,
     ) -> ListenerSettings:
         """Checks the values of the command line, and returns the settings made of them.
 
@@ -85,6 +104,8 @@ class ListenerSettings:
             forward: Value of `--forward`, `AE@host:port`; None: results are not sent.
             quiet_s: Value of `--series-timeout`, in seconds.
             keep_days: Value of `--keep-days`; None: the default.
+            tls: Values of `--tls-certificate`, `--tls-key` and `--tls-authority`.
+            called_title_only: Value of `--check-called-title`.
 
         Raises:
             UsageError: A value is not allowed, or `keep_days` is given without `forward`.
@@ -97,12 +118,12 @@ class ListenerSettings:
                 f"--series-timeout {quiet_s:g} is not allowed; give a number of seconds above 0, for example 10"
             )
         if keep_days is None:
-            return cls(port, host, ae_title, target, quiet_s)
+            return cls(port, host, ae_title, target, quiet_s, tls=tls, called_title_only=called_title_only)
         if target is None:
             raise UsageError("--keep-days counts from forwarding; give --forward too (without it nothing is deleted)")
         if not 0 <= keep_days < math.inf:
             raise UsageError(f"--keep-days {keep_days:g} is not allowed; give a number of days, 0 to delete at once")
-        return cls(port, host, ae_title, target, quiet_s, keep_days)
+        return cls(port, host, ae_title, target, quiet_s, keep_days, tls=tls, called_title_only=called_title_only)
 
     def __str__(self) -> str:
         goes = "results stay in the spool" if self.target is None else f"results go to {self.target}"
@@ -143,13 +164,14 @@ class Listener:
 
     def __init__(self, spool: Spool, judge: Judge, settings: ListenerSettings) -> None:
         self._spool, self._settings = spool, settings
-        self._worker = Worker(judge, TIMEOUT_S)
+        self._worker = Worker(judge, TIMEOUT_S, MEMORY_BYTES)
         self._stopping = threading.Event()
         self._judging = threading.Thread(target=self._judge_all, name="judge", daemon=True)
         self._forwarder = None
         if settings.target is not None:
-            self._forwarder = Forwarder(spool, settings.target, settings.ae_title, self._stopping)
-        self._server: ThreadedAssociationServer | None = None
+            tls = None if settings.tls is None else settings.tls.for_client()
+            self._forwarder = Forwarder(spool, settings.target, settings.ae_title, self._stopping, tls)
+        self._server: BoundedServer | None = None
 
     def start(self) -> None:
         """Starts to listen, in threads of its own, and returns at once.
@@ -159,12 +181,15 @@ class Listener:
         """
         place = self._settings.host, self._settings.port
         try:
-            self._server = _entity(self._settings.ae_title).start_server(
-                place, block=False, evt_handlers=[(evt.EVT_C_STORE, self._receive)]
+            self._server = _entity(self._settings).start_server(
+                place,
+                block=False,
+                evt_handlers=[(evt.EVT_C_STORE, self._receive)],
+                ssl_context=None if self._settings.tls is None else self._settings.tls.for_server(),
             )
         except OSError as error:
             raise cannot_listen(error, *place) from None
-        LOGGER.info("in the spool: %d series to judge, %d results to send, %d failures", *self._spool.counts())
+        LOGGER.info(f"in the spool: {STATE}", *self._spool.counts())
         self._judging.start()
         if self._forwarder is not None:
             self._forwarder.start()
@@ -189,25 +214,18 @@ class Listener:
         self._worker.stop()
         counts = self._spool.counts()
         level = logging.WARNING if any(counts) else logging.INFO
-        words = "stopped; in the spool: %d series to judge, %d results to send, %d failures; the next start continues"
-        LOGGER.log(level, words, *counts)
+        LOGGER.log(level, f"stopped; in the spool: {STATE}; the next start continues", *counts)
 
     def _receive(self, event: Event) -> int:
         """Handles a C-STORE request and returns the status of its response."""
         try:
             instance = str(event.request.AffectedSOPInstanceUID)
             data = event.encoded_dataset()
-            stated, *series = _identifiers(data)
-            if stated != instance or not series[-1]:
+            stated = read_stated(data)
+            if stated.instance != instance or not stated.series[-1]:
                 LOGGER.warning("an object was refused: its UIDs differ from those of the request, or are missing")
                 return MISMATCH
-            name, of_instance = self._spool.name(*series), self._spool.name(instance)
-            if self._spool.is_own(of_instance):
-                LOGGER.info("a result of this listener was received and not judged")
-                return SUCCESS
-            new = self._spool.store(name, of_instance, data)
-            LOGGER.debug("series %s: an instance was %s", name, "stored" if new else "sent again")
-            return SUCCESS
+            return self._keep(self._spool.name(*stated.series), self._spool.name(instance), data, stated)
         except InputRefused as error:
             LOGGER.warning("an object was refused: it %s", error)
             return CANNOT_UNDERSTAND
@@ -218,6 +236,23 @@ class Listener:
         except Exception as error:
             LOGGER.error("an object could not be received (%s)", type(error).__name__)
             return CANNOT_UNDERSTAND
+        finally:
+            if self._server is not None:
+                self._server.received(event.assoc).stored()
+
+    def _keep(self, series: str, instance: str, data: bytes, stated: Stated) -> int:
+        """Stores an object and returns the status that says so."""
+        if self._spool.is_own(instance):
+            LOGGER.info("a result of this listener was received and not judged")
+            return SUCCESS
+        if stated.is_answer or not stated.is_image:
+            self._spool.keep(series, instance, data)
+            LOGGER.info("series %s: %s was stored and is not judged", series, stated.what)
+            return SUCCESS
+        stored = self._spool.store(series, instance, data, is_whole)
+        strange = stored in ("other", "replaced")
+        LOGGER.log(logging.WARNING if strange else logging.DEBUG, "series %s: an instance was %s", series, SAID[stored])
+        return OTHER_BYTES if strange else SUCCESS
 
     def _judge_all(self) -> None:
         cleaned = -CLEAN_EVERY_S
@@ -234,57 +269,50 @@ class Listener:
                 self._stopping.wait(self._settings.retry_s)
 
     def _judge(self, batch: Batch) -> None:
+        """Makes one attempt to judge a series; whatever comes of it, the attempt is ended."""
+        wait_s: float | None = self._settings.retry_s
+        try:
+            wait_s = self._attempt(batch)
+        finally:
+            self._spool.end(batch, wait_s)
+
+    def _attempt(self, batch: Batch) -> float | None:
+        """Tries to judge a series; returns the seconds until the next attempt, None where there is to be none."""
         series, begun = batch.revision.series, time.monotonic()
         if self._spool.given_up(batch, ATTEMPTS):
-            self._spool.give_up(batch)
-            return
+            return None
         try:
             uids: list[str] = self._worker.call("judge", batch.folder, batch.out)
-            self._spool.commit(batch, [self._spool.name(uid) for uid in uids])
+        except MachineFailed as error:
+            LOGGER.error("series %s: %s; the attempt does not count", series, error)
+            return self._settings.retry_s
         except WorkFailed as error:
-            self._failed(batch, str(error))
-        except Exception:
-            self._spool.put_back(batch, self._settings.retry_s)
-            raise
-        else:
-            seconds, count = time.monotonic() - begun, len(batch.instances)
-            words = series, batch.revision.number, seconds, count, len(uids)
-            LOGGER.info("series %s, revision %d: judged in %.1f s, instances %d, results %d", *words)
+            return self._failed(batch, str(error))
+        self._spool.commit(batch, [self._spool.name(uid) for uid in uids])
+        seconds, count = time.monotonic() - begun, len(batch.instances)
+        words = series, batch.revision.number, seconds, count, len(uids)
+        LOGGER.info("series %s, revision %d: judged in %.1f s, instances %d, results %d", *words)
+        return None
 
-    def _failed(self, batch: Batch, reason: str) -> None:
+    def _failed(self, batch: Batch, reason: str) -> float | None:
+        """Counts a failed attempt; returns as `_attempt` does."""
         if self._stopping.is_set():  # the listener ended the child, not the series
-            self._spool.put_back(batch)
-            return
+            return 0.0
         attempts = self._spool.fail(batch, reason)
         LOGGER.warning("series %s: attempt %d of %d failed: %s", batch.revision.series, attempts, ATTEMPTS, reason)
-        if attempts < ATTEMPTS:
-            self._spool.put_back(batch, self._settings.retry_s)
-        else:
-            self._spool.give_up(batch)
+        return self._settings.retry_s if attempts < ATTEMPTS else None
 
 
-def _entity(ae_title: str) -> AE:
+def _entity(settings: ListenerSettings) -> Entity:
     """Offers verification and all storage classes in every transfer syntax; a refusal is the result of any but MR."""
-    entity = AE(ae_title=ae_title)
+    entity = Entity(ae_title=settings.ae_title)
+    entity.require_called_aet = settings.called_title_only
     entity.maximum_associations = MAX_ASSOCIATIONS
-    entity.network_timeout = NETWORK_TIMEOUT_S
+    entity.network_timeout, entity.acse_timeout = NETWORK_TIMEOUT_S, SILENT_S
     entity.add_supported_context(VERIFICATION)
     for context in AllStoragePresentationContexts:
         entity.add_supported_context(context.abstract_syntax, AllTransferSyntaxes)
     return entity
-
-
-def _identifiers(data: bytes) -> tuple[str, str, str, str]:
-    """Reads the SOP Instance UID, then the identity of the series: Patient ID, Study and Series Instance UID.
-
-    Raises:
-        InputRefused: The object is damaged.
-    """
-    keywords = ["SOPInstanceUID", "PatientID", "StudyInstanceUID", "SeriesInstanceUID"]
-    with untrusted_decoding():
-        dataset = pydicom.dcmread(Metered(inflated(data)), stop_before_pixels=True, specific_tags=keywords)
-        instance, patient, study, series = (str(dataset.get(keyword) or "").strip() for keyword in keywords)
-    return instance, patient, study, series
 
 
 @contextmanager

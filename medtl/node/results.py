@@ -15,7 +15,7 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import BasicTextSRStorage, ExplicitVRLittleEndian
 
 from medtl.dicom.reader import untrusted_decoding
-from medtl.results.identity import derive_uid
+from medtl.results.identity import MANUFACTURER, derive_uid
 from medtl.results.objects import result_objects
 from medtl.results.source_images import MAY_BE_EMPTY
 from medtl.results.text import finding, remarks
@@ -79,7 +79,7 @@ def _report(sources: Sequence[Dataset], content: Sequence[tuple[Code, str]], mod
             setattr(document, keyword, "")
     document.SOPClassUID, document.SOPInstanceUID = BasicTextSRStorage, derive_uid("plain report", model, *instances)
     document.SeriesInstanceUID, document.SeriesNumber = derive_uid("series of a plain report", model, *instances), 1
-    document.Modality, document.InstanceNumber, document.Manufacturer = "SR", 1, "medtl"
+    document.Modality, document.InstanceNumber, document.Manufacturer = "SR", 1, MANUFACTURER
     document.ReferencedPerformedProcedureStepSequence, document.PerformedProcedureCodeSequence = [], []
     now = datetime.now()
     document.ContentDate, document.ContentTime = now.strftime("%Y%m%d"), now.strftime("%H%M%S")

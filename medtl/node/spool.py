@@ -6,6 +6,8 @@
     series/SERIES/INSTANCE       instances as they were received
     results/SERIES/REVISION/     record.json (the judged instances), the results, and `forwarded` once accepted
     failures/SERIES              number of failed attempts to judge a series, and the reason
+    others/SERIES/INSTANCE       what is received and not judged: no images, and answers
+    damaged/                     what could not be read here, or does not belong here
 
 Names are keyed hashes of UIDs and identify nobody without the key. The files are the whole state, and each step is one
 rename: an instance is received when it has its name, a series is judged when its revision has its name, a revision is
@@ -14,11 +16,13 @@ forwarded when its marker exists.
 A series is judged again, as a new revision, when an instance arrives that no revision has judged. An instance that is
 sent again changes nothing, not even when its file was deleted meanwhile. If a new instance arrives after the files of
 the others were deleted, the series waits until all of it is sent again: half a series gets no answer.
+
+Each entry is read by itself. One that is damaged is set aside (`medtl.node.damaged`); where it was a judgement, the
+series is judged again.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -26,37 +30,31 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Literal, TypeAlias
 
-from shared.errors import UsageError
+from medtl.node.damaged import FOLDER as DAMAGED
+from medtl.node.damaged import Damaged
+from medtl.node.place import check_room, locked, prepare, read_key
+from medtl.node.records import Failure, Record, Revision, digest
 from shared.io.durable import mkdir_durably, rename_durably, sync_folder, write_durably
 
-KEY_BYTES = 32
 NAME_BYTES = 16
 """Length of the hashes, 128 bits: no two instances of any archive share one by chance."""
-FOLDERS = ("partial", "series", "results", "failures")
+FOLDERS = ("partial", "series", "results", "failures", "others", DAMAGED)
 RECORD, FORWARDED, RESULT_SUFFIX = "record.json", "forwarded", ".dcm"
 
-
-@dataclass(frozen=True, order=True)
-class Revision:
-    """One judgement of a series: the first, or a later one after further instances arrived.
-
-    Attributes:
-        series: Name of the series in the spool.
-        number: Number of the judgement, from 1.
-    """
-
-    series: str
-    number: int
+Stored: TypeAlias = Literal["new", "again", "other", "replaced"]
+"""What became of an instance: it is new; it is known, with the same bytes; it is known with other bytes, and the stored
+one stays; or it took the place of a stored one that is not whole."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """A series to be judged, as it was at one moment.
+    """A series to be judged, as it was at one moment; who took it ends it by `Spool.end`, whatever came of it.
 
     Attributes:
         revision: The revision that the results will be.
@@ -78,20 +76,23 @@ class Spool:
         root: A new or empty folder, or a spool.
 
     Raises:
-        UsageError: The folder holds something else, other users can read it, or another process works in it.
+        UsageError: The folder holds something else, other users can read it, another process works in it, or its key
+            is damaged.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._guard = threading.Lock()
-        _prepare(root)
-        self._lock = _locked(root)
-        self._key = _key(root)
+        prepare(root)
+        self._lock = locked(root)
+        self._key = read_key(root)
         for name in FOLDERS:
             mkdir_durably(root / name)
+        self._damaged = Damaged(root)
         for leftover in (root / "partial").iterdir():
             _remove(leftover)
-        self._arrived = dict.fromkeys(sorted(_names(root / "series")), time.monotonic())
+        series = self._damaged.sound(root / "series", Path.is_dir)
+        self._arrived = {path.name: time.monotonic() for path in series}
         self._unsent: list[Revision] = []
         self._sent: dict[Revision, float] = {}
         self._own: set[str] = set()
@@ -119,38 +120,59 @@ class Spool:
         with self._guard:
             return instance in self._own
 
-    def store(self, series: str, instance: str, data: bytes) -> bool:
+    def store(
+        self, series: str, instance: str, data: bytes, is_whole: Callable[[bytes], bool] = lambda _: True
+    ) -> Stored:
         """Stores an instance; when this returns, it survives a power cut.
 
-        The first instance that arrives under a name stays: a SOP Instance UID never names two contents (PS3.5, section
-        9).
+        The first instance that arrives under a name stays, for a SOP Instance UID never names two contents (PS3.5,
+        section 9), unless it is not whole and the new one is. Its series is then judged again.
+
+        Args:
+            series: Name of the series, made by `name`.
+            instance: Name of the instance, made by `name`.
+            data: The bytes of the DICOM file.
+            is_whole: Says of the bytes of a file whether they can be decoded; asked where the two differ.
+
+        Returns:
+            What became of it.
+
+        Raises:
+            OSError: The disk has no room for it, or refuses it; nothing of it is left.
+        """
+        place = self.root / "series" / series / instance
+        with self._drafted(data, needed=not place.exists()) as draft, self._guard:
+            mkdir_durably(place.parent)
+            stored = self._stored(place, data, is_whole)
+            if stored in ("new", "replaced"):
+                if not draft.exists():  # the stored one has just been deleted, or is replaced
+                    write_durably(draft, data)
+                if stored == "replaced":
+                    self._forget(series, instance)
+                rename_durably(draft, place)
+            else:
+                sync_folder(place.parent)
+            self._arrived[series] = time.monotonic()
+        return stored
+
+    def keep(self, series: str, instance: str, data: bytes) -> None:
+        """Stores an instance that is not judged; when this returns, it survives a power cut.
 
         Args:
             series: Name of the series, made by `name`.
             instance: Name of the instance, made by `name`.
             data: The bytes of the DICOM file.
 
-        Returns:
-            Whether the instance is new; a stored one is not written again.
+        Raises:
+            OSError: The disk has no room for it, or refuses it; nothing of it is left.
         """
-        folder, draft = self.root / "series" / series, self._draft()
-        place = folder / instance
-        if not place.exists():
-            write_durably(draft, data)
-        with self._guard:
-            mkdir_durably(folder)
-            if new := not place.exists():
-                if not draft.exists():  # the stored one has just been deleted
-                    write_durably(draft, data)
-                rename_durably(draft, place)
-            else:
-                draft.unlink(missing_ok=True)
-                sync_folder(folder)
-            self._arrived[series] = time.monotonic()
-        return new
+        place = self.root / "others" / series / instance
+        with self._drafted(data, needed=True) as draft, self._guard:
+            mkdir_durably(place.parent)
+            rename_durably(draft, place)
 
     def take(self, quiet_s: float) -> Batch | None:
-        """Takes the next series to judge; the caller then ends it by `commit`, `put_back` or `give_up`.
+        """Takes the next series to judge; the caller then ends the attempt by `end`, whatever came of it.
 
         `take` and `clean` must be called from one thread.
 
@@ -163,24 +185,25 @@ class Spool:
         while (series := self._next(quiet_s)) is not None:
             try:
                 batch = self._batch(series)
-            except OSError:
-                with self._guard:
-                    self._arrived.setdefault(series, time.monotonic())
+            except BaseException:
+                self._queue(series, 0.0)
                 raise
             if batch is not None:
                 return batch
         return None
 
-    def put_back(self, batch: Batch, delay_s: float = 0.0) -> None:
-        """Ends an attempt without a result; the series is taken again later.
+    def end(self, batch: Batch, wait_s: float | None) -> None:
+        """Ends an attempt to judge a series; it never fails.
 
         Args:
             batch: The series.
-            delay_s: Seconds that it waits at least.
+            wait_s: Seconds after which it is taken again at the earliest; None: not before it receives a new instance.
         """
-        self._discard(batch)
-        with self._guard:
-            self._arrived[batch.revision.series] = time.monotonic() + delay_s
+        for folder in (batch.folder, batch.out):
+            with suppress(OSError):  # emptied at the next start
+                _remove(folder)
+        if wait_s is not None:
+            self._queue(batch.revision.series, wait_s)
 
     def commit(self, batch: Batch, results: Iterable[str] = ()) -> Revision:
         """Makes the files in `batch.out` the results of the series, in one step, and returns their revision.
@@ -188,23 +211,28 @@ class Spool:
         Args:
             batch: The judged series; its files in `out` are synced.
             results: Names of the results, made by `name`.
+
+        Raises:
+            OSError: The disk refuses it; the series then has no results.
         """
-        own = sorted(results)
-        record = {"instances": sorted(batch.instances), "results": own}
-        write_durably(batch.out / RECORD, json.dumps(record).encode())
+        own = tuple(sorted(results))
+        write_durably(batch.out / RECORD, Record(tuple(sorted(batch.instances)), own).to_bytes())
         sync_folder(batch.out)
         place = self._place(batch.revision)
         mkdir_durably(place.parent)
-        rename_durably(batch.out, place)
-        with self._guard:
-            self._unsent.append(batch.revision)
-            self._own.update(own)
-        (self.root / "failures" / batch.revision.series).unlink(missing_ok=True)
-        self._discard(batch)
+        try:
+            rename_durably(batch.out, place)
+        finally:
+            if place.exists():  # also where its name is not known to be on disk
+                with self._guard:
+                    self._unsent.append(batch.revision)
+                    self._own.update(own)
+        with suppress(OSError):  # it is removed when the series is looked at again
+            (self.root / "failures" / batch.revision.series).unlink(missing_ok=True)
         return batch.revision
 
     def fail(self, batch: Batch, reason: str) -> int:
-        """Records a failed attempt to judge a series; the caller then calls `put_back` or `give_up`.
+        """Records a failed attempt to judge a series.
 
         Args:
             batch: The series.
@@ -212,18 +240,13 @@ class Spool:
 
         Returns:
             Number of failed attempts on these instances.
+
+        Raises:
+            OSError: The disk refuses it; the attempt does not count.
         """
         attempts = self._attempts(batch) + 1
         self._write_failure(batch.revision.series, batch.instances, attempts, reason)
         return attempts
-
-    def give_up(self, batch: Batch) -> None:
-        """Ends the attempts on a series until it receives a new instance.
-
-        Args:
-            batch: The series.
-        """
-        self._discard(batch)
 
     def given_up(self, batch: Batch, limit: int) -> bool:
         """Says whether `limit` attempts or more on exactly these instances have failed.
@@ -257,10 +280,22 @@ class Spool:
             self._unsent.remove(revision)
             self._sent[revision] = marker.stat().st_mtime
 
+    def reject(self, revision: Revision) -> None:
+        """Sets a revision aside whose results cannot be read; its series is judged again.
+
+        Args:
+            revision: A revision that was not forwarded.
+        """
+        self._damaged.add(self._place(revision), "has results that cannot be read")
+        with self._guard, suppress(ValueError):
+            self._unsent.remove(revision)
+        if (self.root / "series" / revision.series).is_dir():
+            self._queue(revision.series, 0.0)
+
     def clean(self, keep_s: float) -> int:
         """Deletes instances and results that were forwarded at least `keep_s` seconds ago; their records stay.
 
-        Instances of a series that has a new one stay too.
+        Instances of a series that has a new one stay too. What is not judged is deleted so long after it arrived.
 
         Args:
             keep_s: Seconds from forwarding to deletion.
@@ -272,24 +307,69 @@ class Spool:
             due = [revision for revision, since in self._sent.items() if time.time() - since >= keep_s]
         for revision in sorted(due):
             self._clear(revision)
+        for folder in self._damaged.sound(self.root / "others", Path.is_dir):
+            with self._guard:
+                for path in folder.iterdir():
+                    if time.time() - path.stat().st_mtime >= keep_s:
+                        path.unlink()
+                if not any(folder.iterdir()):
+                    folder.rmdir()
         return len(due)
 
-    def counts(self) -> tuple[int, int, int]:
-        """Counts the series to judge, the revisions to send, and the series that could not be judged, in this order."""
+    def counts(self) -> tuple[int, int, int, int]:
+        """Counts series to judge, revisions to send, series that could not be judged, and what was set aside."""
+        failures = len(list(self._damaged.sound(self.root / "failures", Path.is_file)))
         with self._guard:
-            return len(self._arrived), len(self._unsent), len(_names(self.root / "failures"))
+            return len(self._arrived), len(self._unsent), failures, self._damaged.count()
 
     def _recall(self) -> None:
         """Reads from disk which revisions exist, and which were forwarded."""
         unsent = []
-        for place in self.root.glob("results/*/*/"):
-            revision = Revision(place.parent.name, int(place.name))
-            self._own.update(_read(place / RECORD)["results"])
-            if (marker := place / FORWARDED).exists():
-                self._sent[revision] = marker.stat().st_mtime
-            else:
-                unsent.append((place.stat().st_mtime, revision))
+        for folder in self._damaged.sound(self.root / "results", Path.is_dir):
+            for revision, record in self._revisions(folder.name):
+                place = self._place(revision)
+                self._own.update(record.results)
+                if (marker := place / FORWARDED).exists():
+                    self._sent[revision] = marker.stat().st_mtime
+                else:
+                    unsent.append((place.stat().st_mtime, revision))
         self._unsent = [revision for _, revision in sorted(unsent)]
+
+    def _revisions(self, series: str) -> list[tuple[Revision, Record]]:
+        """The revisions of a series with their records, the first one first; a damaged one is set aside."""
+        found = []
+        for place in self._damaged.sound(self.root / "results" / series, _is_numbered_folder):
+            try:
+                record = Record.read(place / RECORD)
+            except (OSError, ValueError):
+                self._damaged.add(place, "has a record that cannot be read")
+            else:
+                found.append((Revision(series, int(place.name)), record))
+        return sorted(found, key=lambda pair: pair[0])
+
+    def _stored(self, place: Path, data: bytes, is_whole: Callable[[bytes], bool]) -> Stored:
+        """What becomes of an instance whose place is `place`."""
+        if not place.exists():
+            return "new"
+        stored = place.read_bytes()
+        if stored == data:
+            return "again"
+        return "replaced" if is_whole(data) and not is_whole(stored) else "other"
+
+    def _forget(self, series: str, instance: str) -> None:
+        """Takes an instance out of the record of the last revision, so that the series is judged again."""
+        last, judged = self._last(series)
+        if instance not in judged:
+            return
+        path = self._place(last) / RECORD
+        record = Record.read(path)
+        left = replace(record, instances=tuple(name for name in record.instances if name != instance))
+        with self._drafted(left.to_bytes(), needed=True) as draft:
+            rename_durably(draft, path)
+
+    def _queue(self, series: str, wait_s: float) -> None:
+        with self._guard:
+            self._arrived[series] = time.monotonic() + wait_s
 
     def _next(self, quiet_s: float) -> str | None:
         with self._guard:
@@ -302,9 +382,8 @@ class Spool:
     def _batch(self, series: str) -> Batch | None:
         """Copies the series as it is now, by links; None: it has no instance to judge."""
         folder = self.root / "series" / series
-        try:
-            held = _names(folder)
-        except FileNotFoundError:
+        held = frozenset(path.name for path in self._damaged.sound(folder, Path.is_file))
+        if not held:
             return None
         last, judged = self._last(series)
         if held <= judged:
@@ -321,17 +400,23 @@ class Spool:
             )
             return None
         batch = Batch(Revision(series, last.number + 1), held, self._draft(), self._draft())
-        batch.folder.mkdir(mode=0o700)
-        batch.out.mkdir(mode=0o700)
-        for name in held:
-            (batch.folder / f"{name}{RESULT_SUFFIX}").hardlink_to(folder / name)
+        try:
+            batch.folder.mkdir(mode=0o700)
+            batch.out.mkdir(mode=0o700)
+            for name in held:
+                (batch.folder / f"{name}{RESULT_SUFFIX}").hardlink_to(folder / name)
+        except BaseException:
+            self.end(batch, None)
+            raise
         return batch
 
     def _last(self, series: str) -> tuple[Revision, frozenset[str]]:
         """Returns the last revision and the instances that it judged; number 0: no revision."""
-        numbers = (int(place.name) for place in (self.root / "results" / series).glob("*"))
-        last = Revision(series, max(numbers, default=0))
-        return last, frozenset(_read(self._place(last) / RECORD)["instances"]) if last.number else frozenset()
+        revisions = self._revisions(series)
+        if not revisions:
+            return Revision(series, 0), frozenset()
+        last, record = revisions[-1]
+        return last, frozenset(record.instances)
 
     def _resent(self, last: Revision) -> None:
         """Queues instances for deletion again that were deleted and then sent again."""
@@ -346,26 +431,45 @@ class Spool:
         last, judged = self._last(revision.series)
         folder = self.root / "series" / revision.series
         with self._guard:
-            del self._sent[revision]
             # A series with a new instance keeps all instances: the next revision needs them.
-            if last == revision and folder.exists() and _names(folder) <= judged:
+            held = frozenset(path.name for path in self._damaged.sound(folder, Path.is_file))
+            if last == revision and folder.exists() and held <= judged:
                 shutil.rmtree(folder)
                 self._arrived.pop(revision.series, None)
+            del self._sent[revision]
 
     def _attempts(self, batch: Batch) -> int:
         path = self.root / "failures" / batch.revision.series
-        failure = _read(path) if path.exists() else {}
-        return int(failure["attempts"]) if failure.get("instances") == _digest(batch.instances) else 0
+        if not path.exists():
+            return 0
+        try:
+            failure = Failure.read(path)
+        except ValueError:
+            self._damaged.add(path, "cannot be read")
+            return 0
+        return failure.attempts if failure.instances == digest(batch.instances) else 0
 
     def _write_failure(self, series: str, instances: Iterable[str], attempts: int, reason: str) -> None:
-        tree = {"instances": _digest(instances), "attempts": attempts, "reason": reason}
-        draft = self._draft()
-        write_durably(draft, json.dumps(tree).encode())
-        rename_durably(draft, self.root / "failures" / series)
+        failure = Failure(digest(instances), attempts, reason)
+        with self._drafted(failure.to_bytes(), needed=True) as draft:
+            rename_durably(draft, self.root / "failures" / series)
 
-    def _discard(self, batch: Batch) -> None:
-        _remove(batch.folder)
-        _remove(batch.out)
+    @contextmanager
+    def _drafted(self, data: bytes, *, needed: bool) -> Iterator[Path]:
+        """A new file with these bytes, which the body renames; nothing of it is left where it does not.
+
+        Raises:
+            OSError: The disk has no room for it.
+        """
+        draft = self._draft()
+        try:
+            if needed:
+                check_room(self.root, len(data))
+                write_durably(draft, data)
+            yield draft
+        finally:
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
 
     def _draft(self) -> Path:
         return self.root / "partial" / secrets.token_hex(8)
@@ -374,45 +478,8 @@ class Spool:
         return self.root / "results" / revision.series / f"{revision.number}"
 
 
-def _prepare(root: Path) -> None:
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not (root / "lock").exists() and any(root.iterdir()):
-        raise UsageError(f"the folder {root} is not empty and no spool; give another --spool")
-    mode = root.stat().st_mode & 0o777
-    if mode & 0o077:
-        raise UsageError(f"the spool {root} has mode {mode:o}, so other users can read it; run: chmod 700 {root}")
-
-
-def _locked(root: Path) -> int:
-    handle = os.open(root / "lock", os.O_WRONLY | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(handle)
-        raise UsageError(f"the spool {root} is in use by another process; give another --spool") from None
-    return handle
-
-
-def _key(root: Path) -> bytes:
-    path, draft = root / "key", root / "key.draft"
-    if not path.exists():
-        draft.unlink(missing_ok=True)
-        write_durably(draft, secrets.token_bytes(KEY_BYTES))
-        rename_durably(draft, path)
-    return path.read_bytes()
-
-
-def _names(folder: Path) -> frozenset[str]:
-    return frozenset(path.name for path in folder.iterdir())
-
-
-def _digest(instances: Iterable[str]) -> str:
-    return hashlib.sha256("\n".join(sorted(instances)).encode()).hexdigest()
-
-
-def _read(path: Path) -> dict[str, Any]:
-    tree: dict[str, Any] = json.loads(path.read_bytes())
-    return tree
+def _is_numbered_folder(path: Path) -> bool:
+    return path.name.isdecimal() and path.is_dir()
 
 
 def _remove(path: Path) -> None:

@@ -5,7 +5,6 @@ Nothing is written, so no lock is needed: each step of the spool is one rename.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
@@ -13,11 +12,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import pydicom
 
 from medtl.dicom.reader import untrusted_decoding
+from medtl.node.records import Failure, Record
 from medtl.node.spool import FORWARDED, RECORD, RESULT_SUFFIX
 from medtl.results.text import DECISIONS, UNASSESSED, UNDECIDED
 from shared.errors import DataError, MedtlError
@@ -71,7 +70,7 @@ class Worklist:
         names = {path.name for folder in ("series", "results", "failures") for path in _inside(self.spool / folder)}
         found = []
         for name in names:
-            with suppress(OSError, ValueError, KeyError):  # the listener deletes it at this moment
+            with suppress(OSError, ValueError):  # the listener deletes it at this moment, or it is damaged
                 found.append(self._entry(name))
         return sorted(found, key=lambda entry: entry.at, reverse=True)[:MAX_SERIES]
 
@@ -98,11 +97,10 @@ class Worklist:
         held = len(list(_inside(self.spool / "series" / name)))
         failure, revision = self.spool / "failures" / name, self._last(name)
         if failure.exists():
-            reason = str(_read(failure)["reason"])
-            return Entry(name, "not judged", _time(failure), held, reason, held > 0)
+            return Entry(name, "not judged", _time(failure), held, Failure.read(failure).reason, held > 0)
         if revision is None:
             return Entry(name, "waiting", _time(self.spool / "series" / name), held, "", held > 0)
-        count = len(_read(revision / RECORD)["instances"])
+        count = len(Record.read(revision / RECORD).instances)
         marker = revision / FORWARDED
         state, at = ("sent on", _time(marker)) if marker.exists() else ("judged", _time(revision))
         return Entry(name, state, at, count, _finding(revision), held > 0)
@@ -119,11 +117,6 @@ def _inside(folder: Path) -> Iterator[Path]:
 
 def _time(path: Path) -> datetime:
     return datetime.fromtimestamp(path.stat().st_mtime, UTC)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    tree: dict[str, Any] = json.loads(path.read_bytes())
-    return tree
 
 
 @lru_cache(maxsize=4 * MAX_SERIES)

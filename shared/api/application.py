@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from shared.api.arguments import AnyPath, Settings, number_of, optional_path, path_of, paths_of, words_of
-from shared.api.guard import naming_extras
+from shared.api.guard import in_words_of_python
 from shared.errors import UsageError
 from shared.progress import Progress, Showing, showing
 
@@ -82,7 +82,7 @@ class Application:
         progress: Showing = True,
     ) -> list[Run]: ...
 
-    @naming_extras
+    @in_words_of_python
     def train(
         self,
         config: AnyPath | None = None,
@@ -127,6 +127,8 @@ class Application:
         folder = optional_path("out", out)
         if ensemble and (count or 1) < 2:
             raise UsageError("ensemble is the mean of several runs; give seeds=2 or more")
+        if average != "auto" and not ensemble:
+            raise UsageError(f"average={average!r} says how an ensemble is made; give ensemble=True with it")
         if folder is not None and (count or 1) > 1 and not ensemble:
             raise UsageError(f"out names one folder, and seeds={count} trains as many runs; leave one of them out")
         settled = self._config(config, words_of(settings, data__source=optional_path("data", data), seed=seed))
@@ -163,7 +165,7 @@ class Application:
             raise UsageError(f"{chosen.folder} is a run of {other}; `{self.task.name}` cannot use it")
         return Run(self.task, chosen.folder, self.root, chosen_among=chosen.chosen_among, why=chosen.why)
 
-    @naming_extras
+    @in_words_of_python
     def predict(self, paths: AnyPath | Sequence[AnyPath], *, model: AnyPath | None = None, **options: Any) -> Answers:
         """Answers inputs by a model: `load_run(model).predict(paths)`; see `Run.predict` for the options.
 
@@ -177,7 +179,7 @@ class Application:
         """
         return self.load_run(model).predict(paths, **options)
 
-    @naming_extras
+    @in_words_of_python
     def explain(self, paths: AnyPath | Sequence[AnyPath], *, model: AnyPath | None = None, **options: Any) -> Answers:
         """Shows which pixels moved answers: `load_run(model).explain(paths)`; see `Run.explain` for the options.
 
@@ -191,10 +193,10 @@ class Application:
         """
         return self.load_run(model).explain(paths, **options)
 
-    @naming_extras
+    @in_words_of_python
     def ensemble(
         self,
-        runs: Sequence[AnyPath | Run],
+        runs: Sequence[AnyPath],
         *,
         average: Average = "auto",
         data: AnyPath | None = None,
@@ -228,7 +230,7 @@ class Application:
             notes = cost_lines(self.task, made, members[0], shown)
         return Run(self.task, made, self.root, notes=notes)
 
-    @naming_extras
+    @in_words_of_python
     def crossval(
         self,
         config: AnyPath | None = None,
@@ -274,7 +276,7 @@ class Application:
             tree = cross_validate(self.task, settled, folds=count, repeats=several, root=self.root, progress=shown)
             return Result(tree, (*tree["disclaimers"], *cross_validation_lines(tree)))
 
-    @naming_extras
+    @in_words_of_python
     def compare(
         self,
         comparison: AnyPath | Mapping[str, Any] = "compare",
@@ -322,7 +324,7 @@ class Application:
         write_comparison(tree, self.task.title, folder)
         return Comparison(tree, tuple(as_text(tree)), folder / "compare.html")
 
-    @naming_extras
+    @in_words_of_python
     def adapt(
         self,
         config: AnyPath | None = None,
@@ -391,7 +393,7 @@ class Application:
         kept = Run(self.task, place / SELECTED, self.root)
         return Adaptation(tree, tuple(lines), place / "adapt.html", kept=kept)
 
-    @naming_extras
+    @in_words_of_python
     def advise(
         self,
         data: AnyPath,
@@ -434,7 +436,7 @@ class Application:
             advice.write(folder)
         return advice
 
-    @naming_extras
+    @in_words_of_python
     def audit(
         self,
         data: AnyPath,
@@ -463,7 +465,7 @@ class Application:
         with showing(progress) as shown:
             return audit(self.task, source, words_of(settings), folder, self.root, search_further, shown)
 
-    @naming_extras
+    @in_words_of_python
     def zero_shot(
         self,
         knowledge: SideInformation,
@@ -474,7 +476,7 @@ class Application:
         unseen: str | Sequence[str] | None = None,
         draw: int | None = None,
         seeds: int | None = None,
-        model: AnyPath | Run | None = None,
+        model: AnyPath | None = None,
         methods: str = "all",
         out: AnyPath | None = None,
         progress: Showing = True,
@@ -520,7 +522,7 @@ class Application:
 
         return list_models(self.task, self.root)
 
-    @naming_extras
+    @in_words_of_python
     def backbones(
         self,
         *,
@@ -584,9 +586,8 @@ class Application:
             raise UsageError(f"{path} is no configuration; give it as `data`")
         return load_config(path, words, self.task.name)
 
-    def _folder(self, run: AnyPath | Run) -> Path:
+    def _folder(self, run: AnyPath) -> Path:
         """The folder of a run that is given by itself, by its folder or by name."""
-        from shared.api.run import Run
         from shared.runs.named import find_named
 
-        return run.folder if isinstance(run, Run) else find_named(self.root, path_of("run", run), self.task.name)
+        return find_named(self.root, path_of("run", run), self.task.name)

@@ -1,28 +1,29 @@
-"""Turns a missing package into an error of the family, with the extra that brings it."""
+"""Errors in the words of a caller in Python: which extra is missing, and that `settings` has a fault."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from shared.errors import UsageError
-from shared.extras import missing
+from shared.errors import ConfigError, UsageError
+from shared.extras import OURS, missing
 
 Arguments = ParamSpec("Arguments")
 Returned = TypeVar("Returned")
-OURS = ("shared", "medtl", "handwriting")
-"""Packages of this project: one that is missing is a defect of ours, not an extra that was not installed."""
+COMMAND_LINE = "the command line"
+"""What `shared.config.read` calls the place of words `key=value`."""
 
 
-def naming_extras(function: Callable[Arguments, Returned]) -> Callable[Arguments, Returned]:
-    """Makes a public function say which extra it needs, in place of Python's `No module named`.
+def in_words_of_python(function: Callable[Arguments, Returned]) -> Callable[Arguments, Returned]:
+    """Makes a public function say what is wrong as its caller gave it.
 
     Args:
-        function: The function.
+        function: The function; its argument `settings`, where it has one, overrides keys of a configuration.
 
     Returns:
-        The function, which raises UsageError where a package of another project is missing.
+        The function. Where a package of another project is missing, it raises UsageError with the extra that brings it.
+        A fault of a key in `settings` is told of `settings`, and not of a command line.
     """
 
     @wraps(function)
@@ -33,5 +34,9 @@ def naming_extras(function: Callable[Arguments, Returned]) -> Callable[Arguments
             if error.name is None or error.name.partition(".")[0] in OURS:
                 raise
             raise UsageError(missing(f"`{function.__name__}`", error.name)) from None
+        except ConfigError as error:
+            if type(error) is not ConfigError or not isinstance(kwargs.get("settings"), Mapping):
+                raise
+            raise ConfigError(str(error).replace(COMMAND_LINE, "settings")) from None
 
     return guarded

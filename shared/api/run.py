@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.api.answers import Answers, Extend, Judged
 from shared.api.arguments import AnyPath, Settings, optional_path, path_of, paths_of, words_of
-from shared.api.guard import naming_extras
+from shared.api.guard import in_words_of_python
 from shared.api.metrics import Metrics
 from shared.errors import UsageError
 from shared.progress import Showing, showing
@@ -30,6 +30,8 @@ EXPLAINED = "explained"
 class Run:
     """A finished run, or a model that comes with the package. `train` and `load_run` give one.
 
+    It may be given wherever the folder of a run is taken: `medtl.ensemble([one, other])`.
+
     Args:
         task: The application.
         folder: The run folder, checked to be finished.
@@ -49,6 +51,9 @@ class Run:
         self.task, self.folder, self.root = task, folder, root
         self.name = folder.resolve().name
         self.chosen_among, self.why, self.notes = chosen_among, why, tuple(notes)
+
+    def __fspath__(self) -> str:
+        return str(self.folder)
 
     @cached_property
     def record(self) -> ModelRecord:
@@ -168,7 +173,7 @@ class Run:
         """
         return self._judge(paths, out, None, extend, each, progress)
 
-    @naming_extras
+    @in_words_of_python
     def explain(
         self,
         paths: AnyPath | Sequence[AnyPath],
@@ -220,7 +225,7 @@ class Run:
         with showing(progress) as shown:
             return judge(self.task, self.predictor, request, shown)
 
-    @naming_extras
+    @in_words_of_python
     def evaluate(
         self,
         data: AnyPath | None = None,
@@ -278,7 +283,7 @@ class Run:
         chosen = set_default(self.root, self.task.name, self.folder)
         return Run(self.task, chosen.folder, self.root, chosen_among=chosen.chosen_among, why=chosen.why)
 
-    @naming_extras
+    @in_words_of_python
     def add_class(self, name: str, images: AnyPath | Sequence[AnyPath], out: AnyPath) -> Run:
         """Adds a class from a few examples, without training; gives a new run, and leaves this one as it is.
 
@@ -307,7 +312,7 @@ class Run:
         notes = describe_addition(self.task, name, len(pixels), read_model_record(self.folder))
         return Run(self.task, made, self.root, notes=notes)
 
-    @naming_extras
+    @in_words_of_python
     def pack(
         self,
         name: str,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     Trials: TypeAlias = Iterable[tuple[StudyData, Sequence[str]]]
 
+ALL_METHODS = "all"
 DRAWS, DIVISIONS = 5, 1
 
 
@@ -41,6 +42,17 @@ class Question:
     model: Path | None
     methods: str
     out: Path | None
+
+
+def method_names(known: SideInformation) -> Sequence[str]:
+    """Lists the methods that can be used with what is known of the classes.
+
+    Args:
+        known: What is known of the classes.
+    """
+    from shared.zero_shot.study import parse_methods
+
+    return parse_methods(ALL_METHODS, known)
 
 
 def study_unseen(

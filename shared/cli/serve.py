@@ -44,9 +44,7 @@ def add_serve(app: typer.Typer, task: "Task", serve_pages: Serve) -> None:
         port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0 takes any that is free.")] = 8000,
         host: Annotated[
             str,
-            typer.Option(
-                help="Address to listen on; 0.0.0.0: every network of this machine. Others than 127.0.0.1 need a token."
-            ),
+            typer.Option(help="Address to listen on; 0.0.0.0: every network of this machine."),
         ] = "127.0.0.1",
         model: ServedModelOption = None,
         keep_minutes: Annotated[
@@ -63,8 +61,9 @@ def add_serve(app: typer.Typer, task: "Task", serve_pages: Serve) -> None:
     ) -> None:
         """Serve web pages to classify and compare.
 
-        Inputs are classified in the browser, runs and their reports compared. It ends on SIGTERM or Ctrl-C. Where
-        other machines can reach it, a token is needed: it is printed, and the variable MEDTL_TOKEN sets it.
+        Inputs are classified in the browser, runs and their reports compared. It ends on SIGTERM or Ctrl-C. Open the
+        address that is printed: it holds a token, lest other users of this machine read what you upload. Programs send
+        it as `Authorization: Bearer TOKEN`; the variable MEDTL_TOKEN sets it.
         """
         with reported():
             given = {"host": host, "port": port, "model": model, "keep_minutes": keep_minutes, "say": typer.echo}

@@ -13,9 +13,8 @@ from typing import Any, TypeVar
 
 import typer
 
-from shared.api.guard import OURS
 from shared.errors import REMEDIES, MedtlError, UsageError, system_words
-from shared.extras import missing
+from shared.extras import OURS, missing
 
 RUNS = Path("runs")
 EXIT_FAULT, EXIT_USAGE, EXIT_REFUSED, EXIT_NOT_ASSESSED, EXIT_INTERRUPTED = 1, 2, 3, 4, 130

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shared.api import Application
-from shared.api.zero_shot import DIVISIONS, DRAWS
+from shared.api.zero_shot import ALL_METHODS, DIVISIONS, DRAWS, method_names
 from shared.cli.arguments import ConfigArgument, OverridesArgument, find_run
 from shared.cli.help import Topic, examples
 from shared.cli.support import reported, show, split_words, takes_names
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 Knowledge = Callable[[], "SideInformation"]
 """Gives what the application knows of its classes; called when the command runs."""
-ALL_METHODS = "all"
 
 
 def add_zero_shot(app: typer.Typer, task: "Task", knowledge: Knowledge) -> None:
@@ -36,9 +35,7 @@ def add_zero_shot(app: typer.Typer, task: "Task", knowledge: Knowledge) -> None:
     """
 
     def methods_here() -> Sequence[str]:
-        from shared.zero_shot.study import parse_methods
-
-        return parse_methods(ALL_METHODS, knowledge())
+        return method_names(knowledge())
 
     @app.command(
         rich_help_panel=Topic.MEASURE,

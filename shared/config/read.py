@@ -249,7 +249,7 @@ def _known_keys(key: str, sections: Sequence[type[BaseModel]]) -> str:
     meant = None if near else setting_meant(next(iter(difflib.get_close_matches(name, SPOKEN, n=1)), name))
     hint = f"did you mean {' or '.join(near)}? " if near else f"did you mean {meant}? " if meant else ""
     listed = ", ".join([*near, *(one for one in known if one not in near)])
-    return f"{hint}keys of {above or 'a configuration'}: {listed}"
+    return f"{hint}keys{f' of {above}' if above else ''}: {listed}"
 
 
 def _walk(model: type[BaseModel], location: Sequence[int | str]) -> tuple[list[str], list[type[BaseModel]]]:

@@ -53,7 +53,7 @@ class CopyRule:
         return PICTURE**2 + 2 * KEY**2 if self.altered else THUMBNAIL**2
 
 
-def describe(pixels: NDArray[np.generic], rule: CopyRule) -> NDArray[np.uint8]:
+def describe(pixels: NDArray[np.generic], rule: CopyRule, *, keys: bool = True) -> NDArray[np.uint8]:
     """Makes the descriptor of an image: the image reduced to 32 x 32 or 48 x 48 pixels in 256 grey levels.
 
     It shows the outlines of a slice and its large findings, as a thumbnail does, and must be kept like the images. It
@@ -62,6 +62,7 @@ def describe(pixels: NDArray[np.generic], rule: CopyRule) -> NDArray[np.uint8]:
     Args:
         pixels: Raw pixels as the application reads them, finite numbers [rows, columns] or [rows, columns, 3].
         rule: The rule of the application.
+        keys: Whether the search keys are made, most of the work; else their place is 0, as only a digest needs it.
 
     Returns:
         uint8 [`rule.width`]; all 0 where nothing is left of the image when it is reduced. Where only equal values are a
@@ -80,6 +81,8 @@ def describe(pixels: NDArray[np.generic], rule: CopyRule) -> NDArray[np.uint8]:
     picture = np.rint((small - low) * (255.0 / spread)).astype(np.uint8)
     if not rule.altered:
         return picture.ravel()
+    if not keys:
+        return np.concatenate([picture.ravel(), np.zeros(2 * KEY**2, dtype=np.uint8)])
     whole = picture.astype(np.float32)
     return np.concatenate([picture.ravel(), *(_stored(key) for key in (whole_key(whole), content_key(whole)))])
 

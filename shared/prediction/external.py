@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.data.copies import Kind, copies_text
-from shared.data.descriptors import describe
 from shared.data.group_split import group_units
 from shared.data.loading import load_told
 from shared.data.partition import audit_note, audited
@@ -212,7 +211,7 @@ def _score(task: Task, predictor: Predictor, samples: Sequence[Sample], progress
         else:
             if seen.has_group_of(sample):
                 scored.same_group += 1
-            elif kind := seen.copies(describe(pixels, seen.rule)[np.newaxis])[0]:
+            elif kind := seen.copies(seen.describe(pixels)[np.newaxis])[0]:
                 scored.copies.append(kind)
             else:
                 (row,), (ood,) = predictor.judge([image])

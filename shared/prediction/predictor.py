@@ -12,8 +12,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from shared.data.copies import copies_text
-from shared.data.descriptors import describe
-from shared.errors import DataError, InputRefused, UsageError
+from shared.errors import DataError, InputRefused, RunError, UsageError
 from shared.evaluation.decision.aggregation import aggregate
 from shared.evaluation.decision.kinds import why_undecided
 from shared.evaluation.decision.length import Length, range_words
@@ -77,9 +76,32 @@ class Predictor:
         options.log_severity_level = 3
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
         options.intra_op_num_threads = threads or cores
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # others need the cores meanwhile
         self.session = onnxruntime.InferenceSession(
             str(run / "model.onnx"), sess_options=options, providers=["CPUExecutionProvider"]
         )
+        self._check_network()
+
+    def _check_network(self) -> None:
+        """Checks that the network takes the images, and gives the classes and features, that the record states.
+
+        Raises:
+            RunError: It does not: the files are not of one run.
+        """
+        spec = self.record.preprocessing
+        stated = {
+            "images": [spec.channels, spec.size, spec.size],
+            "probabilities": [len(self.record.classes)],
+            "features": [self.reference.features.shape[1]],
+            **{f"auxiliary_{name}": [len(answers)] for name, answers in self.record.auxiliary.items()},
+        }
+        there = {one.name: one.shape[1:] for one in (*self.session.get_inputs(), *self.session.get_outputs())}
+        for name, shape in stated.items():
+            if there.get(name) != shape:
+                raise RunError(
+                    f"{self.run}/model.onnx has {name} {there.get(name, 'missing')}, and model.json states {shape}: "
+                    "they are not of one run; copy it again from where it is whole"
+                )
 
     def each(self, slices: Sequence[NDArray[np.float32]]) -> tuple[SliceAnswer, ...]:
         """Answers raw images one by one, as if each had been given alone.
@@ -304,7 +326,7 @@ class Predictor:
         Altered copies are searched for at the quarters of a series: whoever alters one slice alters all.
         """
         quarters = {len(slices) * quarter // 4 for quarter in (1, 2, 3)}
-        kinds = self.seen.copies(np.stack([describe(pixels, self.seen.rule) for pixels in slices]), quarters)
+        kinds = self.seen.copies(np.stack([self.seen.describe(pixels) for pixels in slices]), quarters)
         if not (count := len(kinds) - kinds.count(None)):
             return ()
         return (

@@ -16,7 +16,7 @@ from typing import Any
 from shared.errors import MedtlError, UsageError
 from shared.extras import missing
 from shared.processes.jobs import WorkItem
-from shared.processes.worker import WorkFailed
+from shared.processes.worker import FAULT, WorkFailed
 from shared.progress import Progress
 
 RETRIES = 3
@@ -80,7 +80,7 @@ class RayWorkers:
         except self.ray.exceptions.RayError as error:
             reason = " ".join(str(error).split())[:200]
             return WorkFailed(f"its worker process was lost {RETRIES + 1} times ({type(error).__name__}: {reason})")
-        return WorkFailed(content) if kind == "fault" else content
+        return WorkFailed(content) if kind == FAULT else content
 
     @contextmanager
     def _connected(self) -> Iterator[None]:
@@ -116,8 +116,8 @@ def _run(work: Callable[..., Any], arguments: tuple[Any, ...], folder: str, leve
     try:
         os.chdir(folder)
     except OSError:
-        return "fault", f"{socket.gethostname()} has no folder {folder}: the cluster needs one shared file system"
+        return FAULT, f"{socket.gethostname()} has no folder {folder}: the cluster needs one shared file system"
     try:
         return "result", work(*arguments, lambda *_: None)
     except MedtlError as error:
-        return "fault", str(error)
+        return FAULT, str(error)

@@ -21,15 +21,24 @@ from shared.errors import MedtlError, machine_fault, system_words
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
 
+MEMORY_BYTES = 6 << 30
+"""For the data of one process that reads files from outside: the largest picture that is read takes 768 MB as numbers,
+and is held three times; torch itself takes 2 GB of address space."""
 STOP_S = 10.0
 """Seconds that a process may take to exit; then it is killed."""
 
+FAULT, MACHINE_FAULT = "fault", "fault of the machine"
+"""Kinds of messages of the child that say why there is no result."""
 Report = Callable[..., None]
 """Called in the child with anything that can be pickled; `progress` is called in the parent with the same."""
 
 
 class WorkFailed(MedtlError):
     """A call in a child process was refused, took too long, or ended the process; the message is the reason."""
+
+
+class MachineFailed(WorkFailed):
+    """A call in a child process failed by a fault of the machine, such as a full disk; its input is not at fault."""
 
 
 class Worker:
@@ -64,6 +73,7 @@ class Worker:
             progress: Receives what the method reports.
 
         Raises:
+            MachineFailed: The machine refused something (a full disk).
             WorkFailed: The method raised an error, took more than `timeout_s`, or ended the child.
         """
         pipe = self._started()
@@ -78,7 +88,9 @@ class Worker:
                 self.stop()  # or its answer would be taken for that of the next call
                 raise
             kind, content = self._receive(pipe, deadline)
-        if kind == "fault":
+        if kind == MACHINE_FAULT:
+            raise MachineFailed(content)
+        if kind == FAULT:
             raise WorkFailed(content)
         return content
 
@@ -231,18 +243,22 @@ def _answer(method: Callable[..., Any], arguments: tuple[Any, ...], *, untrusted
     try:
         return "result", method(*arguments)
     except MedtlError as error:
-        return "fault", str(error)
+        return FAULT, str(error)
     except OSError as error:
         if machine_fault(error) is None and not untrusted:
             raise
-        return "fault", _untold(error) if untrusted else system_words(error)
+        return _fault_of(error), _untold(error) if untrusted else system_words(error)
     # Whatever a decoder raises on damaged bytes: its message may quote the patient, its type does not.
     except Exception as error:
         if not untrusted:
             raise
         if isinstance(error, MemoryError):
-            return "fault", "needs more memory than one input may take here"
-        return "fault", _untold(error)
+            return FAULT, "needs more memory than one input may take here"
+        return _fault_of(error), _untold(error)
+
+
+def _fault_of(error: Exception) -> str:
+    return FAULT if machine_fault(error) is None else MACHINE_FAULT
 
 
 def _untold(error: Exception) -> str:

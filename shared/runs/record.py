@@ -11,7 +11,8 @@ from shared.data.descriptors import CopyRule
 from shared.errors import RunError
 from shared.evaluation.decision.aggregation import Aggregation
 from shared.evaluation.decision.pools import POOLS
-from shared.io.atomic import read_json
+from shared.io.atomic import COPY_AGAIN, read_json
+from shared.runs.record_fields import fault_of
 from shared.task import Preprocessing
 
 FORMAT = 9
@@ -115,10 +116,13 @@ def read_model_record(run: Path) -> ModelRecord:
         run: The run folder.
 
     Raises:
-        RunError: The file is missing, damaged, of another format, or judges series by a pool that does not exist.
+        RunError: The file is missing, damaged, of another format, has a value that is not allowed, or judges series by
+            a pool that does not exist.
     """
     tree = read_json(run / "model.json")
     _check_format(run, tree)
+    if (fault := fault_of(tree)) is not None:
+        raise RunError(f"{run}/model.json {fault}; {COPY_AGAIN}")
     try:
         spec = Preprocessing(**tree.pop("preprocessing"))
         pooled = tree.pop("aggregation")

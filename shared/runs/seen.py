@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.data.copies import CopySearch, Kind
-from shared.data.descriptors import CopyRule, Descriptors, pictures
+from shared.data.descriptors import CopyRule, Descriptors, describe, pictures
 from shared.errors import RunError
 from shared.io.atomic import COPY_AGAIN, write_array
 from shared.runs.folder import SEEN_DIGESTS, SEEN_IMAGES, read_training_digests, write_training_digests
@@ -73,11 +73,19 @@ class Seen:
         """Tells whether the group (patient) of a sample was seen; False where it is not known across datasets."""
         return global_group_digest(sample) in self.groups
 
+    def describe(self, pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
+        """Makes the descriptor of an image as `copies` takes it, uint8 [`rule.width`].
+
+        Args:
+            pixels: Raw pixels as the application reads them, [rows, columns] or [rows, columns, 3].
+        """
+        return describe(pixels, self.rule, keys=len(self.images) > 0)
+
     def copies(self, images: Descriptors, altered_among: Collection[int] | None = None) -> list[Kind | None]:
         """Tells which images are copies of one that was seen.
 
         Args:
-            images: uint8 [M, `rule.width`], as `shared.data.descriptors.describe` makes them of raw pixels.
+            images: uint8 [M, `rule.width`], as `describe` makes them of raw pixels.
             altered_among: Indices of the images for which altered copies are searched; None: all.
 
         Returns:

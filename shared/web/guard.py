@@ -80,14 +80,13 @@ class Access:
     """The rules by which requests are admitted.
 
     Attributes:
-        token: The secret of this server, printed where it was started.
-        open: Whether pages may be read without the token, because only this machine can reach them.
+        token: The secret of this server, printed where it was started. It is needed on a loopback address too, which
+            every user of this machine can reach.
         hosts: Host names that requests may state; empty: any. A foreign name that leads here (DNS rebinding) would let
             a foreign page read ours.
     """
 
     token: str = field(repr=False)
-    open: bool
     hosts: frozenset[str]
 
     @classmethod
@@ -95,7 +94,7 @@ class Access:
         """Makes the rules of a server, with the token of `MEDTL_TOKEN` or else a new one.
 
         Args:
-            host: Address that the server listens on; on a loopback address pages may be read without the token.
+            host: Address that the server listens on.
 
         Raises:
             ConfigError: `MEDTL_TOKEN` is too short.
@@ -108,9 +107,9 @@ class Access:
                 f"{TOKEN_VARIABLE} has {len(token)} characters; give at least {MIN_TOKEN_CHARACTERS}, or unset it to "
                 "get a new one"
             )
-        local = is_loopback(host)
-        names = frozenset() if host in EVERYWHERE else frozenset({host.lower(), *(("localhost",) if local else ())})
-        return cls(token, local, names)
+        local = ("localhost",) if is_loopback(host) else ()
+        names = frozenset() if host in EVERYWHERE else frozenset({host.lower(), *local})
+        return cls(token, names)
 
     def derived(self, purpose: str) -> str:
         """Derives a value that cannot be made without the token, 64 hexadecimal digits; another one for each purpose.
@@ -182,7 +181,7 @@ class Guard:
         if (entered := self._entering(scope, headers)) is not None:
             return entered
         bearer = self._has_bearer(headers)
-        if not (self.access.open or bearer or self._has_cookie(headers)):
+        if not (bearer or self._has_cookie(headers)):
             if "text/html" in headers.get("accept", ""):
                 return HTMLResponse(ENTRANCE, 401)
             return _refused(

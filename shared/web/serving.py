@@ -11,7 +11,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from shared.errors import cannot_listen
-from shared.web.guard import Access
+from shared.web.guard import Access, is_loopback
 
 MAX_AT_ONCE = 128
 """Requests that are served at the same time; further ones get status 503."""
@@ -73,9 +73,10 @@ def _listening(host: str, port: int, backlog: int) -> socket.socket:
 def _lines(access: Access, host: str, port: int) -> list[str]:
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{port}/"
-    if access.open:
-        return [f"open {address} (this machine only; programs send the header `Authorization: Bearer {access.token}`)"]
+    opened = [f"open {address}?token={access.token}"]
+    if is_loopback(host):
+        return opened
     return [
-        f"open {address}?token={access.token}",
+        *opened,
         "anyone with this address can read all uploads, and nothing is encrypted: for trusted networks only",
     ]

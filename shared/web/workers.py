@@ -8,11 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from shared.processes.worker import Report, Worker
-
-MEMORY_BYTES = 6 << 30
-"""For the data of one process: the largest picture that is read takes 768 MB as numbers, and is held three times; torch
-itself takes 2 GB of address space."""
+from shared.processes.worker import MEMORY_BYTES, Report, Worker
 
 
 class WorkerPool:

@@ -33,7 +33,7 @@ def test_train_names_every_strategy_in_its_help() -> None:
         ),
         (["explain", "x.dcm", "--method", "grad"], 2, "--method: unknown name 'grad'; did you mean grad-cam"),
         (["predict", "x.dcm"], 2, "no finished medtl run"),
-        (["predict"], 2, "Missing argument"),
+        (["predict"], 2, "PATH... is missing"),
     ],
 )
 def test_a_wrong_call_is_one_line_and_a_code(
@@ -55,7 +55,7 @@ def test_a_wrong_call_is_one_line_and_a_code(
         (["--forward", "ARCHIVE"], "give AE@host:port"),
         (["--ae-title", "MORE_THAN_SIXTEEN_LETTERS"], "1 to 16"),
         (["--series-timeout", "0"], "--series-timeout 0 is not allowed"),
-        (["--series-timeout", "nan"], "--series-timeout nan is not allowed"),
+        (["--series-timeout", "nan"], "--series-timeout: nan is not allowed"),
         (["--keep-days", "1"], "give --forward too"),
         (["--keep-days", "-1", "--forward", "A@b:1"], "--keep-days -1 is not allowed"),
         (["--model", "nowhere"], "nowhere: no folder, and no run under"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import pytest
 
@@ -108,11 +109,15 @@ def test_bars_in_a_notebook_are_drawn_seldom_and_at_the_end() -> None:
     now = [0.0]
     drawn: list[str] = []
 
-    class Display:
-        def update(self, shown: NotebookBars) -> None:
+    class Handle:
+        def update(self, shown: Any) -> None:
             drawn.append(shown._repr_html_())
 
-    bars = NotebookBars(Display(), clock=lambda: now[0])
+    def display(shown: Any) -> Handle:
+        drawn.append(shown._repr_html_())
+        return Handle()
+
+    bars = NotebookBars(display, clock=lambda: now[0])
     for done in range(101):
         bars("epochs <1>", done, 100, "loss 0.5")
         now[0] += 0.01

@@ -101,6 +101,9 @@ def add(app: typer.Typer, task: "Task") -> None:
         """
         with reported(resumes=True):
             _check(strategy or [], rule)
+            if train_on_target is not None and unlabelled:
+                flag = "--train-on-target" if train_on_target else "--no-train-on-target"
+                raise UsageError(f"{flag} cannot act where the target is unlabelled; leave it out")
             weights = read_loss_weights(loss_weight or [])
             named, words = split_words(config, overrides)
             found = Application(task).adapt(

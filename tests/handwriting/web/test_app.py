@@ -21,8 +21,9 @@ from shared.web.guard import Access
 from shared.web.uploads import UploadStore
 
 BASE = "http://127.0.0.1:8000"
-ACCESS = Access("0123456789abcdef", True, frozenset({"127.0.0.1"}))
+ACCESS = Access("0123456789abcdef", frozenset({"127.0.0.1"}))
 CSRF = {"x-csrf-token": ACCESS.csrf}
+ENTERED = {"handwriting_session": ACCESS.derived("session")}
 HTML = {"accept": "text/html"}
 
 
@@ -30,7 +31,7 @@ HTML = {"accept": "text/html"}
 def asked(tmp_path_factory: pytest.TempPathFactory, tiny_run: Path) -> Iterator[TestClient]:
     root = tmp_path_factory.mktemp("serve")
     guard = serve.build_app(tiny_run, tiny_run.parent, ACCESS, UploadStore(600, root / "uploads"))
-    with TestClient(guard, base_url=BASE) as client:
+    with TestClient(guard, base_url=BASE, cookies=ENTERED) as client:
         yield client
 
 

@@ -27,8 +27,9 @@ from shared.web.uploads import UploadStore
 from shared.web.workers import WorkerPool
 
 BASE = "http://127.0.0.1:8000"
-ACCESS = Access("0123456789abcdef", True, frozenset({"127.0.0.1"}))
+ACCESS = Access("0123456789abcdef", frozenset({"127.0.0.1"}))
 CSRF = {"x-csrf-token": ACCESS.csrf}
+ENTERED = {"handwriting_session": ACCESS.derived("session")}
 HTML = {"accept": "text/html"}
 BOX = (40, 40, 240, 240)
 
@@ -71,7 +72,7 @@ def runs(tmp_path: Path) -> Path:
 def asked(tmp_path: Path, runs: Path, tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
     monkeypatch.setattr(teaching, "WorkerPool", Here)
     guard = serve.build_app(tiny_run, runs, ACCESS, UploadStore(600, tmp_path / "uploads"))
-    with TestClient(guard, base_url=BASE) as client:
+    with TestClient(guard, base_url=BASE, cookies=ENTERED) as client:
         yield client
 
 
@@ -204,6 +205,6 @@ def test_half_a_run_is_not_left(tiny_run: Path, tmp_path: Path, monkeypatch: pyt
 @pytest.mark.slow
 def test_the_process_that_learns_does_so(tmp_path: Path, tiny_run: Path) -> None:
     guard = serve.build_app(tiny_run, tmp_path / "runs", ACCESS, UploadStore(600, tmp_path / "uploads"))
-    with TestClient(guard, base_url=BASE) as asked:
+    with TestClient(guard, base_url=BASE, cookies=ENTERED) as asked:
         assert teach(asked, "अ", DRAWINGS).status_code == 201
         assert read(asked, drawing(9))["top"][0]["said"] == "अ a"

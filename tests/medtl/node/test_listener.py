@@ -322,6 +322,40 @@ def test_a_result_that_is_sent_back_is_not_judged(site: Site) -> None:
     assert len(site.results(4, 1)) == 1
 
 
+def test_what_is_no_image_and_answers_of_other_nodes_are_stored_and_not_judged(site: Site) -> None:
+    report = series_of(14, slices=1, SOPClassUID=BasicTextSRStorage, Modality="SR")
+    capture = series_of(15, slices=1, SOPClassUID=SecondaryCaptureImageStorage, Manufacturer="medtl")
+    assert send(site.node.port, [*report, *capture]) == [0, 0]
+    send(site.node.port, series_of(16))
+    site.results(16, 1)
+    assert len(list(site.spool.glob("others/*/*"))) == 2
+    assert not site.receiver.of(14)
+    assert not site.receiver.of(15)
+
+
+def test_other_bytes_under_a_known_uid_are_a_warning(site: Site) -> None:
+    send(site.node.port, series_of(17))
+    assert send(site.node.port, series_of(17, InstitutionName="elsewhere")) == [0xB000] * 3
+    site.results(17, 1)
+    assert "sent again with other bytes" in site.told()
+    assert not [word for word in identifiers(17) if word in site.told()]
+
+
+def test_two_nodes_in_a_ring_answer_once(tmp_path: Path) -> None:
+    folders = tmp_path / "one", tmp_path / "two"
+    for folder in folders:
+        folder.mkdir()
+    one = Node.with_fake(folders[0], free_port())
+    two = Node.with_fake(folders[1], one.port)
+    one.command[4] = f"ARCHIVE@127.0.0.1:{two.port}"
+    with one.running(), two.running():
+        assert send(one.port, series_of(18)) == [0, 0, 0]
+        assert until(lambda: len(list(folders[1].glob("spool/others/*/*"))) == 1), one.log.read_text()
+        time.sleep(3.0)  # a loop would have gone round several times
+        revisions = [path for folder in folders for path in folder.glob("spool/results/*/*")]
+        assert len(revisions) == 1, two.log.read_text()
+
+
 def test_an_object_without_its_uids_is_not_taken(site: Site) -> None:
     before = set(site.spool.glob("series/*"))
     assert send(site.node.port, series_of(6, slices=1, SeriesInstanceUID="")) == [0xA900]

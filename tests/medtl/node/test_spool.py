@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from medtl.node.records import Record
 from medtl.node.spool import Batch, Spool
 from shared.errors import UsageError
 
@@ -32,6 +38,7 @@ def taken(spool: Spool) -> Batch:
 def judged(spool: Spool, batch: Batch, name: str = "001.dcm") -> None:
     (batch.out / name).write_bytes(b"result")
     spool.commit(batch, ["own"])
+    spool.end(batch, None)
 
 
 def sent(spool: Spool) -> int:
@@ -55,7 +62,7 @@ def test_an_instance_is_on_disk_when_store_returns(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(os, "fsync", lambda fd: (steps.append(place["file"](fd)), real(fd)))
     rename = Path.rename
     monkeypatch.setattr(Path, "rename", lambda self, to: (steps.append("rename"), rename(self, to)))
-    assert spool.store(SERIES, "1", b"content")
+    assert spool.store(SERIES, "1", b"content") == "new"
     assert steps[0].startswith("fsync partial/")
     assert steps[1:] == ["fsync series", "rename", f"fsync series/{SERIES}"]
     assert (spool.root / "series" / SERIES / "1").read_bytes() == b"content"
@@ -63,8 +70,9 @@ def test_an_instance_is_on_disk_when_store_returns(tmp_path: Path, monkeypatch: 
 
 def test_an_instance_sent_twice_is_stored_once_and_the_first_stays(tmp_path: Path) -> None:
     spool = opened(tmp_path)
-    assert spool.store(SERIES, "1", b"first")
-    assert not spool.store(SERIES, "1", b"second")
+    assert spool.store(SERIES, "1", b"first") == "new"
+    assert spool.store(SERIES, "1", b"first") == "again"
+    assert spool.store(SERIES, "1", b"second") == "other"
     assert held(spool) == ["1"]
     assert (spool.root / "series" / SERIES / "1").read_bytes() == b"first"
     assert not list((spool.root / "partial").iterdir())
@@ -164,7 +172,7 @@ def test_a_late_instance_of_a_deleted_series_waits_for_the_others(tmp_path: Path
     spool.store(SERIES, "3", b"")
     assert spool.take(0) is None
     assert "send the whole series again" in (spool.root / "failures" / SERIES).read_text()
-    assert spool.counts() == (0, 0, 1)
+    assert spool.counts() == (0, 0, 1, 0)
     spool = reopened(spool)
     spool.store(SERIES, "1", b"")
     assert spool.take(0) is None
@@ -173,7 +181,7 @@ def test_a_late_instance_of_a_deleted_series_waits_for_the_others(tmp_path: Path
     assert batch.revision.number == 2
     assert batch.instances == {"1", "2", "3"}
     judged(spool, batch)
-    assert spool.counts() == (0, 1, 0)
+    assert spool.counts() == (0, 1, 0, 0)
 
 
 def test_cleaning_leaves_a_series_to_which_something_new_came(tmp_path: Path) -> None:
@@ -193,11 +201,11 @@ def test_failed_attempts_are_counted_until_an_instance_is_added(tmp_path: Path) 
         batch = taken(spool)
         assert not spool.given_up(batch, 2)
         assert spool.fail(batch, "is damaged") == attempt
-        spool.put_back(batch)
+        spool.end(batch, 0.0)
     spool = reopened(spool)
     batch = taken(spool)
     assert spool.given_up(batch, 2)
-    spool.give_up(batch)
+    spool.end(batch, None)
     spool.store(SERIES, "2", b"")
     batch = taken(spool)
     assert not spool.given_up(batch, 2)
@@ -208,7 +216,7 @@ def test_failed_attempts_are_counted_until_an_instance_is_added(tmp_path: Path) 
 def test_a_series_that_is_put_back_waits(tmp_path: Path) -> None:
     spool = opened(tmp_path)
     spool.store(SERIES, "1", b"")
-    spool.put_back(taken(spool), delay_s=0.2)
+    spool.end(taken(spool), 0.2)
     assert spool.take(0) is None
     time.sleep(0.2)
     assert taken(spool).instances == {"1"}
@@ -269,6 +277,7 @@ def whole_life(steps=None):
     while (batch := spool.take(0)) is not None:
         (batch.out / "001.dcm").write_bytes(" ".join(sorted(batch.instances)).encode())
         spool.commit(batch, ["own"])
+        spool.end(batch, None)
     for revision in spool.unsent():
         (result,) = spool.results(revision)
         with RECEIVER.open("a") as stream:
@@ -314,3 +323,195 @@ def test_a_kill_before_any_step_leaves_exactly_one_result(tmp_path: Path) -> Non
     )
     assert result.returncode == 0, result.stderr
     assert int(result.stdout) > 40
+
+
+def test_an_instance_that_is_not_whole_is_replaced_and_its_series_judged_again(tmp_path: Path) -> None:
+    spool, whole = opened(tmp_path), lambda data: data.startswith(b"whole")
+    for name in "12":
+        spool.store(SERIES, name, b"cut off", whole)
+    judged(spool, taken(spool))
+    assert spool.store(SERIES, "1", b"cut off too", whole) == "other"
+    assert spool.take(0) is None
+    assert spool.store(SERIES, "1", b"whole", whole) == "replaced"
+    assert spool.store(SERIES, "1", b"whole as well", whole) == "other"
+    batch = taken(reopened(spool))
+    assert (batch.revision.number, batch.instances) == (2, {"1", "2"})
+    assert (batch.folder / "1.dcm").read_bytes() == b"whole"
+
+
+def test_what_is_not_judged_is_kept_and_deleted_in_time(tmp_path: Path) -> None:
+    spool = opened(tmp_path)
+    for _ in range(2):
+        spool.keep(SERIES, "1", b"report")
+    assert spool.take(0) is None
+    spool = reopened(spool)
+    assert spool.take(0) is None
+    spool.clean(60)
+    assert (spool.root / "others" / SERIES / "1").read_bytes() == b"report"
+    spool.clean(0)
+    assert not list((spool.root / "others").iterdir())
+
+
+def work(spool: Spool) -> None:
+    """Judges and forwards all that waits, as the listener does."""
+    while (batch := spool.take(0)) is not None:
+        wait_s: float | None = 0.0
+        try:
+            (batch.out / "001.dcm").write_bytes(b"result")
+            spool.commit(batch, ["own"])
+            wait_s = None
+        finally:
+            spool.end(batch, wait_s)
+    sent(spool)
+
+
+@contextmanager
+def disk_that_fills(patch: pytest.MonkeyPatch, step: int) -> Iterator[list[int]]:
+    """A disk that is full at one step of the work alone; gives the steps that are left until then."""
+    left = [step]
+
+    def once(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **options: Any) -> Any:
+            left[0] -= 1
+            if left[0] == -1:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return real(*arguments, **options)
+
+        return call
+
+    with patch.context() as patched:
+        for name in ("fdopen", "fsync", "link", "mkdir", "rename"):
+            patched.setattr(os, name, once(getattr(os, name)))
+        yield left
+
+
+def test_a_disk_that_is_full_at_any_step_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for step in range(1000):
+        spool, acknowledged = Spool(tmp_path / str(step)), list[str]()
+        with disk_that_fills(monkeypatch, step) as left, suppress(OSError):
+            for name in "12":
+                spool.store(SERIES, name, b"content")
+                acknowledged.append(name)
+            work(spool)
+        assert not list((spool.root / "partial").iterdir()), step
+        work(spool)
+        last = max((spool.root / "results").glob("*/*"), default=None)
+        judged_now = set(Record.read(last / "record.json").instances) if last else set()
+        assert judged_now >= set(acknowledged), step
+        assert not last or (last / "forwarded").exists(), step
+        spool.close()
+        if left[0] >= 0:
+            break
+    assert step > 20
+
+
+def test_below_the_reserve_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool, usage = opened(tmp_path), shutil.disk_usage(tmp_path)
+    monkeypatch.setattr("medtl.node.place.RESERVE_BYTES", 2 * usage.total)
+    monkeypatch.setattr("medtl.node.place.RESERVE_SHARE", 2.0)
+    with pytest.raises(OSError, match="No space"):
+        spool.store(SERIES, "1", b"content")
+    assert not held(spool)
+    assert not list((spool.root / "partial").iterdir())
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def garbage(path: Path) -> None:
+    path.write_bytes(os.urandom(64))
+
+
+def other_fields(path: Path) -> None:
+    path.write_text('{"instances": 3}')
+
+
+def other_names(path: Path) -> None:
+    path.write_text('{"instances": [[1]], "results": []}')
+
+
+def missing(path: Path) -> None:
+    path.unlink()
+
+
+@pytest.mark.parametrize("damage", [empty, garbage, other_fields, other_names, missing])
+def test_a_revision_with_a_damaged_record_is_set_aside_and_judged_again(
+    tmp_path: Path, damage: Callable[[Path], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    spool = opened(tmp_path)
+    for series in (SERIES, OTHER):
+        spool.store(series, "1", b"content")
+        judged(spool, taken(spool))
+    damage(spool.root / "results" / SERIES / "1" / "record.json")
+    spool = reopened(spool)
+    assert [one.series for one in spool.unsent()] == [OTHER]
+    batch = taken(spool)
+    assert batch.revision.series == SERIES
+    judged(spool, batch)
+    assert spool.take(0) is None
+    assert spool.counts() == (0, 2, 0, 1)
+    assert f"results/{SERIES}/1 has a record that cannot be read" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("place", "is_folder"),
+    [
+        ("series/.DS_Store", False),
+        ("series/DOE^JOHN", True),
+        ("series/aa/.DS_Store", False),
+        ("series/aa/.snapshot", True),
+        ("results/.snapshot", True),
+        ("results/Thumbs.db", False),
+        ("results/aa/.DS_Store", False),
+        ("results/aa/new folder", True),
+        ("failures/.DS_Store", False),
+        ("others/lost+found", True),
+    ],
+)
+def test_foreign_entries_are_set_aside_and_stop_nothing(
+    tmp_path: Path, place: str, is_folder: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    spool = opened(tmp_path)
+    spool.store(SERIES, "1", b"content")
+    judged(spool, taken(spool))
+    spool.store(SERIES, "2", b"content")
+    spool.keep(OTHER, "1", b"report")
+    entry = spool.root / place
+    entry.mkdir() if is_folder else entry.write_bytes(b"foreign")
+    spool = reopened(spool)
+    batch = taken(spool)
+    assert batch.instances == {"1", "2"}
+    judged(spool, batch)
+    assert sent(spool) == 2
+    spool.clean(0)
+    assert held(spool) == []
+    assert spool.counts() == (0, 0, 0, 1)
+    assert "DOE" not in caplog.text
+
+
+def test_a_damaged_failure_is_no_failure(tmp_path: Path) -> None:
+    spool = opened(tmp_path)
+    spool.store(SERIES, "1", b"content")
+    batch = taken(spool)
+    spool.fail(batch, "is damaged")
+    empty(spool.root / "failures" / SERIES)
+    assert not spool.given_up(batch, 1)
+    assert spool.fail(batch, "is damaged") == 1
+
+
+def test_results_that_cannot_be_read_are_set_aside_and_made_again(tmp_path: Path) -> None:
+    spool = opened(tmp_path)
+    spool.store(SERIES, "1", b"content")
+    judged(spool, taken(spool))
+    spool.reject(spool.unsent()[0])
+    assert spool.unsent() == []
+    assert taken(spool).revision.number == 1
+
+
+def test_a_damaged_key_is_refused_and_nothing_is_renamed(tmp_path: Path) -> None:
+    spool = opened(tmp_path)
+    spool.close()
+    (spool.root / "key").write_bytes(b"short")
+    with pytest.raises(UsageError, match="5 bytes in place of 32"):
+        Spool(spool.root)

@@ -12,6 +12,8 @@ import pytest
 
 from medtl.results.objects import result_objects
 from medtl.results.writer import write_objects, writer
+from medtl.task import TASK
+from shared.api.run import Run
 from shared.errors import DataError
 from shared.explanation.sanity_checks import Verdict
 from shared.reporting.explainer import Explanation
@@ -72,12 +74,15 @@ def test_the_command_writes_them(judged: Any, tmp_path: Path, monkeypatch: pytes
     from medtl.cli import app
 
     class Told:
-        record = judged.record
+        record, name = judged.record, "run-1"
 
         def assess(self, item: Any) -> Any:
             return replace(judged.answer, input=item.name)
 
-    monkeypatch.setattr("shared.cli.judge.open_predictor", lambda *_: (Told(), ["model: run-1"]))
+    run = Run(TASK, judged.folder, tmp_path)
+    vars(run)["predictor"] = Told()
+    monkeypatch.setattr(Run, "introduction", ["model: run-1"])
+    monkeypatch.setattr("shared.api.application.Application.load_run", lambda *_: run)
     result = CliRunner().invoke(app, ["predict", str(judged.folder), "--dicom", str(tmp_path / "out")])
     assert result.exit_code == 0, result.output
     assert result.stdout.count("  DICOM: ") == 4 == len(list((tmp_path / "out").iterdir()))

@@ -34,9 +34,13 @@ from shared.web.uploads import Upload, UploadStore
 from tests.medtl.planted import Training
 
 BASE = "http://127.0.0.1:8000"
-ACCESS = Access("0123456789abcdef", True, frozenset({"127.0.0.1"}))
+ACCESS = Access("0123456789abcdef", frozenset({"127.0.0.1"}))
 CSRF = {"x-csrf-token": ACCESS.csrf}
+ENTERED = {"medtl_session": ACCESS.derived("session")}
 HTML = {"accept": "text/html"}
+
+JUDGED, FAILING, WAITING = "aa", "bb", "cc"
+"""Names of series in the spool."""
 
 
 @pytest.fixture(scope="module")
@@ -45,17 +49,18 @@ def spool(tmp_path_factory: pytest.TempPathFactory, scanned: Path, tiny_model: P
     root = tmp_path_factory.mktemp("listen") / "spool"
     spool = Spool(root)
     for number, path in enumerate(sorted(scanned.iterdir())):
-        spool.store("judged", f"{number}", path.read_bytes())
+        spool.store(JUDGED, f"{number}", path.read_bytes())
     batch = spool.take(0)
     assert batch is not None
     SeriesJudge(tiny_model).judge(batch.folder, batch.out, lambda *_: None)
     spool.commit(batch)
-    spool.store("failing", "0", b"x")
+    spool.end(batch, None)
+    spool.store(FAILING, "0", b"x")
     failing = spool.take(0)
     assert failing is not None
     spool.fail(failing, "took more than 900 s")
-    spool.give_up(failing)
-    spool.store("waiting", "0", b"x")
+    spool.end(failing, None)
+    spool.store(WAITING, "0", b"x")
     spool.close()
     return root
 
@@ -64,7 +69,7 @@ def spool(tmp_path_factory: pytest.TempPathFactory, scanned: Path, tiny_model: P
 def asked(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, spool: Path) -> Iterator[TestClient]:
     root = tmp_path_factory.mktemp("serve")
     guard = serve.build_app(tiny_model, root / "runs", ACCESS, UploadStore(600, root / "uploads"), spool)
-    with TestClient(guard, base_url=BASE) as client:
+    with TestClient(guard, base_url=BASE, cookies=ENTERED) as client:
         yield client
 
 
@@ -190,7 +195,7 @@ def test_a_series_that_is_not_decided_shows_its_score_and_its_slices(
     write_json(run / "model.json", record)
     finish(run, TASK.name)
     guard = serve.build_app(run, tmp_path / "runs", ACCESS, UploadStore(600, tmp_path / "uploads"), None)
-    with TestClient(guard, base_url=BASE) as client:
+    with TestClient(guard, base_url=BASE, cookies=ENTERED) as client:
         status = send(client, *((path.name, path.read_bytes()) for path in sorted(scanned.iterdir())))
         (answer,) = status["answers"]
         assert (answer["status"], answer["decision"]) == ("not decided", None)
@@ -353,7 +358,7 @@ def test_the_process_that_explains_does_so(tmp_path: Path, planted_training: Tra
     store = UploadStore(600, tmp_path / "uploads")
     guard = serve.build_app(planted_training.run, tmp_path / "runs", ACCESS, store, None)
     path = next(planted_training.data.rglob("*.dcm"))
-    with TestClient(guard, base_url=BASE) as asked:
+    with TestClient(guard, base_url=BASE, cookies=ENTERED) as asked:
         base = f"/api/uploads/{send(asked, ('a.dcm', path.read_bytes()))['id']}/items/0"
         told = asked.post(f"{base}/slices/1/explanation", headers=CSRF)
         lines = [json.loads(line) for line in told.text.splitlines()]
@@ -373,7 +378,7 @@ def test_without_torch_the_page_says_how_to_install_it(
 ) -> None:
     monkeypatch.setattr(serve, "find_spec", lambda name: None)
     guard = serve.build_app(tiny_model, tmp_path / "runs", ACCESS, UploadStore(600, tmp_path / "uploads"), None)
-    with TestClient(guard, base_url=BASE) as asked:
+    with TestClient(guard, base_url=BASE, cookies=ENTERED) as asked:
         status = send(asked, *((path.name, path.read_bytes()) for path in sorted(scanned.iterdir())))
         page = asked.get(f"/uploads/{status['id']}", headers=HTML).text
         assert "pip install '.[train]'" in page
@@ -389,7 +394,7 @@ def test_the_worklist_shows_what_was_received_and_opens_it(asked: TestClient) ->
     assert "umour suspected: tumour probability" in page
     assert "took more than 900 s" in page
     assert "Waiting to be judged" in page
-    opened = asked.post("/api/worklist/judged", headers=CSRF)
+    opened = asked.post(f"/api/worklist/{JUDGED}", headers=CSRF)
     assert opened.status_code == 202
     status = asked.get(f"/api/uploads/{opened.json()['id']}", params={"wait": 30}).json()
     assert [answer["status"] for answer in status["answers"]] == ["assessed"]

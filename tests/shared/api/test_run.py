@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from shared.api import Application
 from shared.api.arguments import words_of
 from shared.api.metrics import Metric
 from shared.api.run import Run
+from shared.api.studies import Comparison
 from shared.errors import MedtlError, UsageError
 from tests.shared.cli.calling import call
 
@@ -98,6 +100,21 @@ def test_a_run_is_found_by_name_and_becomes_the_default(application: Application
         other.load_run(run.folder)
 
 
+def test_a_run_stands_for_its_folder(application: Application, run: Run) -> None:
+    assert application.load_run(run).folder == run.folder
+    with pytest.raises(UsageError, match="name at least two"):
+        application.ensemble([run], progress=False)
+
+
+def test_the_rows_of_a_comparison_need_no_pandas(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Comparison({"rows": []}, ())
+    assert found.rows == []
+    assert not found.failed
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(UsageError, match=r"needs pandas.*`rows` gives the same"):
+        found.to_frame()
+
+
 def test_a_finished_training_is_taken_as_it_is(
     application: Application, tiny_run: Path, tiny_words: tuple[str, ...]
 ) -> None:
@@ -118,7 +135,9 @@ def test_a_finished_training_is_taken_as_it_is(
         ({"seeds": 0}, ValueError, "seeds is 0; give a whole number from 1 on"),
         ({"ensemble": True}, UsageError, "give seeds=2 or more"),
         ({"seeds": 2, "out": "x"}, UsageError, "out names one folder"),
-        ({"settings": {"backbone.nmae": "vgg16"}}, MedtlError, "did you mean name"),
+        ({"average": "weights"}, UsageError, "give ensemble=True with it"),
+        ({"settings": {"backbone.nmae": "vgg16"}}, MedtlError, "settings: backbone.nmae: unknown key"),
+        ({"settings": ["backbone.nmae=vgg16"]}, MedtlError, "the command line: backbone.nmae: unknown key"),
         ({"config": "frozne"}, MedtlError, "did you mean frozen"),
         ({"config": "scans.zip"}, UsageError, "scans.zip is no configuration; give it as `data`"),
         ({"data": "nowhere"}, MedtlError, "nowhere does not exist"),

@@ -87,9 +87,7 @@ def test_a_place_that_cannot_be_written_is_said_in_one_line(
     assert is_one_line(result, "file")
 
 
-@pytest.mark.parametrize(
-    ("command", "said"), [("train", "YAML file of the configuration"), ("predict", "A character image")]
-)
+@pytest.mark.parametrize(("command", "said"), [("train", "Configuration: a name"), ("predict", "A character image")])
 def test_help_says_what_the_arguments_are(command: str, said: str) -> None:
     assert said in call(app, command, "--help").stdout
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from handwriting.cli import app
+from shared.extras import MODULES
 from tests.shared.cli.calling import call, is_wrong_usage
 
 
@@ -23,5 +24,5 @@ def test_pages_are_served_from_the_run(tiny_run: Path, monkeypatch: pytest.Monke
 
 def test_a_missing_run_or_package_is_wrong_usage(monkeypatch: pytest.MonkeyPatch) -> None:
     assert is_wrong_usage(call(app, "serve", "--model", "nowhere"), "nowhere: no folder, and no run under runs/")
-    monkeypatch.setattr("shared.api.serving.NEEDED", ("fastapi", "not_installed"))
+    monkeypatch.setitem(MODULES, "serve", ("fastapi", "not_installed"))
     assert is_wrong_usage(call(app, "serve"), "`serve` needs not_installed")

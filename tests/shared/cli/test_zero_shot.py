@@ -128,6 +128,7 @@ def test_medtl_features_are_those_of_a_finished_run(heads: Path, screening_run: 
     ],
 )
 def test_a_wrong_call_is_wrong_usage(heads: Path, words: tuple[str, ...], said: str) -> None:
+    Path("run").mkdir()
     result = call(tumours_app, "zero-shot", f"data.source={heads}", BACKBONE, *words)
     assert said in result.stderr.splitlines()[-1]
     assert result.exit_code == 2

@@ -19,7 +19,7 @@ from handwriting.task import TASK
 from shared.config.read import load_config
 from shared.data.audit import AuditResult, Pair
 from shared.data.copies import copy_rule_of
-from shared.errors import ConfigError, DataError, LeakError, MedtlError, RunError, UsageError
+from shared.errors import ConfigError, DataError, LeakError, MedtlError, RunError, UsageError, WeightsError
 from shared.evaluation.cases import UsageContext
 from shared.evaluation.decision.selective import choose_rejection
 from shared.io.atomic import read_json
@@ -401,6 +401,16 @@ def test_a_name_that_does_not_exist_is_refused_before_anything_is_written(
     with pytest.raises(fault, match=message.replace("[", r"\[")):
         _run(tmp_path, tiny_words, word, out=tmp_path / "run")
     assert not list(tmp_path.iterdir())
+
+
+def test_weights_that_do_not_fit_are_told_before_an_image_is_read(
+    tmp_path: Path, tiny_words: Words, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.save({"stem.weight": torch.zeros(1)}, tmp_path / "other.pth")
+    monkeypatch.setattr("shared.pipeline.train.load_dataset", lambda *_: pytest.fail("data were read"))
+    with pytest.raises(WeightsError, match=r"other\.pth (does not fit|is not of) convnet_small"):
+        _run(tmp_path, tiny_words, f"backbone.weights={tmp_path}/other.pth", out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_a_record_of_another_format_is_refused(tmp_path: Path, number: int) -> N
 
 def test_a_record_with_a_pool_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     tree = RECORD.to_json()
-    tree["aggregation"]["pools"] = ["middle"]
+    tree["aggregation"]["pools"] = ["middle", "mean"]
     write_json(tmp_path / "model.json", tree)
     with pytest.raises(RunError, match="pool 'middle'; this version has neighbours, max, top_fifth, mean: train again"):
         read_model_record(tmp_path)

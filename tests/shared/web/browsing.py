@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+TOKEN = "0123456789abcdef"
 CHROMIUM = shutil.which("chromium")
 AXE_VARIABLE = "MEDTL_AXE"
 """Names a file `axe.min.js` of npm's axe-core; it goes into the page under test only."""
@@ -37,11 +38,11 @@ def served(application: str, run: Path, *words: str) -> Iterator[str]:
         [sys.executable, "-c", command, "serve", "--model", str(run), "--port", "0", *words],
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, "PYTHONUNBUFFERED": "1", "MEDTL_TOKEN": TOKEN},
     )
     assert process.stdout is not None
     try:
-        yield next(line.split()[1] for line in process.stdout if line.startswith("open http://"))
+        yield next(line.split()[1].partition("?")[0] for line in process.stdout if line.startswith("open http://"))
     finally:
         process.terminate()
         process.wait(20)
@@ -68,6 +69,7 @@ def page_on(opened: Any, screen: str, *, dark: bool = False) -> Iterator[Any]:
         viewport={"width": width, "height": height},
         color_scheme="dark" if dark else "light",
         has_touch=screen == "phone",
+        extra_http_headers={"Authorization": f"Bearer {TOKEN}"},
     )
     page = context.new_page()
     page.set_default_timeout(120_000)

@@ -38,16 +38,17 @@ def test_every_answer_carries_the_headers_refusals_and_failures_too(monkeypatch:
 def test_a_failure_tells_neither_the_browser_nor_the_log_what_it_was_about(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    answer = client("127.0.0.1", monkeypatch).get("/fail?name=Doe")
+    answer = client("127.0.0.1", monkeypatch).get("/fail?name=Doe", headers={"authorization": f"Bearer {TOKEN}"})
     assert answer.status_code == 500
     assert "Doe" not in answer.text + caplog.text
     assert "ValueError at test_guard.py" in caplog.text
 
 
-def test_on_loopback_pages_are_open_and_changes_need_the_page_or_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_may_change_something_and_so_may_who_has_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = client("127.0.0.1", monkeypatch)
     csrf = Access.for_host("127.0.0.1").csrf
-    assert asked.get("/").status_code == 200
+    assert asked.post("/", headers={"x-csrf-token": csrf}).status_code == 401
+    assert asked.get(f"/?token={TOKEN}").status_code == 303
     assert asked.post("/").status_code == 403
     assert asked.post("/", headers={"x-csrf-token": "0" * len(csrf)}).status_code == 403
     assert asked.post("/", headers={"x-csrf-token": csrf}).status_code == 200
@@ -60,11 +61,9 @@ def test_a_foreign_name_that_leads_to_loopback_is_refused(called: str, monkeypat
     assert client("127.0.0.1", monkeypatch, called).get("/").status_code == 421
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.0.7"])
-def test_beyond_loopback_the_token_is_needed_once_and_leaves_the_address(
-    host: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = client(host, monkeypatch, "192.168.0.7")
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "192.168.0.7"])
+def test_the_token_is_needed_once_and_leaves_the_address(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = client(host, monkeypatch, "127.0.0.1" if host == "127.0.0.1" else "192.168.0.7")
     assert asked.get("/").status_code == 401
     assert asked.get("/", headers={"accept": "text/html"}).text.startswith("<!doctype html>")
     assert asked.get("/?token=wrong").status_code == 401

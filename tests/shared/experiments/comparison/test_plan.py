@@ -92,7 +92,7 @@ def test_a_cell_of_another_configuration_has_another_folder(tmp_path: Path) -> N
     ("change", "message"),
     [
         (("seeds: [0, 3]", "seeds: [0, 0]"), "seeds: 0 occurs twice"),
-        (("seeds:", "sedes:"), "unknown key 'sedes'; did you mean seeds or strategies?"),
+        (("seeds:", "sedes:"), "unknown key 'sedes'; did you mean seeds? keys: seeds, name"),
         (("labels_per_class: [5, null]", "labels_per_class: [0]"), "labels_per_class.0: "),
         (("seeds: [0, 3]", "seeds: []"), "seeds: "),
         (("{backbone.name: vgg11}", "{backbone.nam: vgg11}"), "backbones.dotted: backbone.nam: unknown key 'nam'"),

@@ -1,0 +1,213 @@
+"""Bounds of the listener's network: what pynetdicom takes from a peer before anybody has looked at it.
+
+pynetdicom (3.0) reads a PDU of any stated length into memory, gathers an object without end, and counts a connection
+that never speaks as an association. It has no settings for these: the bounds stand around its socket and its server.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from pynetdicom import AE, evt
+from pynetdicom.association import Association
+from pynetdicom.dimse_messages import C_STORE_RQ
+from pynetdicom.events import Event
+from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
+
+LOGGER = logging.getLogger(__name__)
+MAX_ASSOCIATIONS = 16
+"""Largest number of open associations; each may hold one object in memory."""
+MAX_OF_PEER = 12
+"""Largest number of open associations with one address, so that one peer cannot keep all others out."""
+MAX_SILENT, SILENT_S = 32, 10.0
+"""Largest number of connections that have not asked for an association yet, and seconds that one may stay so. Above it
+the oldest is closed: a peer that means it asks at once."""
+MAX_REQUEST_BYTES = 1 << 20
+"""Longest PDU other than of data: a request that offers 128 contexts in all transfer syntaxes has 0.2 MB."""
+MAX_OBJECT_BYTES, MAX_BYTES = 1 << 29, 1 << 30
+"""Bytes of one object, and of all that are being received together: the largest objects of clinical MR have 420 MB
+(640 x 640 x 512 in 16 bits)."""
+HEADER_BYTES, DATA_PDU = 6, 0x04
+"""Length of the head of a PDU, and its type for data. Source: DICOM PS3.8, 9.3."""
+ABORT = bytes.fromhex("07000000000400000206")
+"""A-ABORT by the service provider, for an invalid value of a PDU parameter. Source: DICOM PS3.8, 9.3.8."""
+
+
+class Received:
+    """Bytes that were received and not handled yet, of one association.
+
+    Args:
+        association: The association, whose socket is read through `recv` from now on.
+        held_by_all: Gives the bytes that all associations of the server hold.
+    """
+
+    def __init__(self, association: Association, held_by_all: Callable[[], int]) -> None:
+        self._association, self._held_by_all = association, held_by_all
+        self._socket: Any = association.dul.socket
+        self._recv: Callable[[int], bytearray] = self._socket.recv
+        self._is_data = False
+        self._unfinished = 0
+        self._objects: deque[int] = deque()
+        self._socket.recv = self.recv
+
+    @property
+    def held(self) -> int:
+        """Bytes of the unfinished message, and of objects that wait to be stored."""
+        return self._unfinished + sum(self._objects)
+
+    def recv(self, count: int) -> bytearray:
+        """Reads bytes of the peer, the head of a PDU or all that follows it.
+
+        Args:
+            count: Number of bytes.
+
+        Raises:
+            OSError: The peer goes beyond a bound; the association was aborted.
+        """
+        if count == HEADER_BYTES:
+            head = self._recv(count)
+            self._is_data = head[:1] == bytes([DATA_PDU])
+            return head
+        if self._is_data:
+            self._check(count <= self._association.ae.maximum_pdu_size, "a PDU is longer than was negotiated")
+            self._unfinished += count
+            self._check(self._unfinished <= MAX_OBJECT_BYTES, f"an object has more than {MAX_OBJECT_BYTES >> 20} MiB")
+            self._check(self._held_by_all() <= MAX_BYTES, f"objects have more than {MAX_BYTES >> 20} MiB together")
+        else:
+            self._check(count <= MAX_REQUEST_BYTES, "a request is longer than any")
+        return self._recv(count)
+
+    def message(self, event: Event) -> None:
+        """Notes the end of a message (EVT_DIMSE_RECV): an object waits until it is stored, others are short."""
+        if isinstance(event.message, C_STORE_RQ):
+            self._objects.append(self._unfinished)
+        self._unfinished = 0
+
+    def stored(self) -> None:
+        """Notes that the object that waited longest was handled."""
+        if self._objects:
+            self._objects.popleft()
+
+    def _check(self, is_within: bool, what: str) -> None:
+        if is_within:
+            return
+        self._unfinished = 0
+        LOGGER.warning("an association was aborted: %s", what)
+        with suppress(OSError):
+            self._socket.socket.sendall(ABORT)
+        raise OSError(what)
+
+
+class Entity(AE):  # type: ignore[misc]
+    """An application entity that counts as associations the connections that have asked for one."""
+
+    @property
+    def active_associations(self) -> list[Association]:
+        """The open associations, without connections that are still silent."""
+        return [one for one in super().active_associations if not _is_silent(one)]
+
+    def make_server(self, *arguments: Any, **options: Any) -> Any:
+        """Makes a `BoundedServer`, with the arguments of pynetdicom's method; `start_server` calls it."""
+        return super().make_server(*arguments, **{**options, "server_class": BoundedServer})
+
+
+class _Handler(RequestHandler):  # type: ignore[misc]
+    def _create_association(self) -> Association:
+        association = super()._create_association()
+        self.server.admit(association)
+        return association
+
+
+class BoundedServer(ThreadedAssociationServer):  # type: ignore[misc]
+    """A server whose associations are read within bounds, and whose silent connections keep nobody out.
+
+    Args:
+        arguments: As of pynetdicom's `ThreadedAssociationServer`.
+        options: The same.
+    """
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self._received: dict[Association, Received] = {}
+        self._since: dict[Association, float] = {}
+        self._guard = threading.Lock()
+        super().__init__(*arguments, request_handler=_Handler, **options)
+
+    def admit(self, association: Association) -> None:
+        """Bounds what a new connection may send, and closes the oldest silent ones above `MAX_SILENT`.
+
+        Args:
+            association: The connection, before it has said anything.
+        """
+        received = Received(association, self._held)
+        association.bind(evt.EVT_DIMSE_RECV, received.message)
+        association.bind(evt.EVT_REQUESTED, self._bound_peer)
+        with self._guard:
+            self._forget_ended()
+            self._received[association], self._since[association] = received, time.monotonic()
+        self.close_silent()
+
+    def get_request(self) -> tuple[Any, Any]:
+        """Accepts a connection; with TLS its own thread shakes hands, lest a silent peer keep the others waiting."""
+        connection, address = self.socket.accept()
+        if self.ssl_context is not None:
+            connection = self.ssl_context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        return connection, address
+
+    def service_actions(self) -> None:
+        """Closes what has been silent too long, twice a second (`socketserver` calls it)."""
+        super().service_actions()
+        self.close_silent()
+
+    def received(self, association: Association) -> Received:
+        """Returns what an association of this server holds."""
+        return self._received[association]
+
+    def close_silent(self) -> None:
+        """Closes connections that have been silent for `SILENT_S`, and the oldest ones above `MAX_SILENT`."""
+        with self._guard:
+            silent = [one for one in self._since if _is_silent(one)]  # the oldest first
+            late = time.monotonic() - SILENT_S
+            for number, one in enumerate(silent):
+                if number < len(silent) - MAX_SILENT or self._since[one] < late:
+                    del self._since[one]
+                    _hang_up(one)
+
+    def _bound_peer(self, event: Event) -> None:
+        """Rejects an association (EVT_REQUESTED) with a peer that has as many as it may."""
+        peer = event.assoc.requestor.address
+        same = [one for one in self.active_associations if not _is_silent(one) and one.requestor.address == peer]
+        if len(same) > MAX_OF_PEER:
+            LOGGER.warning("an association was rejected: its peer has %d open ones", MAX_OF_PEER)
+            event.assoc.acse.send_reject(0x02, 0x03, 0x02)  # local limit exceeded, PS3.8, 9.3.4
+            event.assoc.kill()  # once the rejection was sent
+
+    def _held(self) -> int:
+        with self._guard:
+            return sum(one.held for one in self._received.values())
+
+    def _forget_ended(self) -> None:
+        for ended in [one for one in self._received if one.ident is not None and not one.is_alive()]:
+            del self._received[ended]
+            self._since.pop(ended, None)
+
+
+def _is_silent(association: Association) -> bool:
+    """Whether a connection has not asked for an association yet."""
+    return bool(association.is_acceptor) and association.requestor.primitive is None
+
+
+def _hang_up(association: Association) -> None:
+    """Closes the connection of an association; its threads end by themselves."""
+    with suppress(OSError, AttributeError):  # it ends at this moment
+        association.dul.socket.socket.shutdown(socket.SHUT_RDWR)
+    association.dul.to_user_queue.put(None)  # wakes the thread, as the end of its waiting time does
