@@ -59,6 +59,7 @@ class Screening(HandwritingTask):
 
     name = "screening"
     title = "Lesions & others"
+    group_name = "patient"
     positive_name = "lesion"
     disclaimers = ("For tests only.",)
 
