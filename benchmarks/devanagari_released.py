@@ -102,7 +102,7 @@ def judge(predictor: Predictor, found: Iterable[tuple[str, str, bytes]]) -> list
 def pictures(samples: Sequence[Sample]) -> Iterator[tuple[str, str, bytes]]:
     """Makes the drawings, and the pictures of `CHARACTERS` samples spread evenly over all."""
     for (label, hand, width), canvas in drawings(SEED).items():
-        yield f"mouse, {hand} hand, pen of {width}", label, _png(canvas)
+        yield f"mouse, {hand} hand, pen of {width}", label, to_png(canvas)
     rows = np.linspace(0, len(samples) - 1, CHARACTERS, dtype=np.int64).tolist()
     for kind in KINDS:
         for number, row in enumerate(rows):
@@ -155,7 +155,8 @@ def _counted(drawn: Sequence[Judged], labels: Sequence[str]) -> str:
     return ", ".join(f"{label} {count}" for label, count in sorted(counts, key=lambda one: -one[1]))
 
 
-def _png(pixels: np.ndarray) -> bytes:
+def to_png(pixels: np.ndarray) -> bytes:
+    """Writes grey pixels as the bytes of a PNG file."""
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "PNG")
     return stream.getvalue()

@@ -24,7 +24,7 @@ def made_run(backbone: str = "squeezenet1_1") -> Iterator[Path]:
             f"backbone={{name: {backbone}, weights: random, size: 160}}",
             "strategy={name: linear_probe}",
             "data.options.labels=binary",
-            "masked_images=0",
+            "explained_images=0",
         ]
         yield run(TASK, load_config(None, words), root=Path(folder) / "runs")
 

@@ -297,4 +297,5 @@ def quick_ending(monkeypatch: pytest.MonkeyPatch) -> None:
         return 0.0
 
     monkeypatch.setattr("shared.pipeline.finish.export_onnx", export)
-    monkeypatch.setattr("shared.reporting.run_report.attribution_figure", lambda *_: "data:,")
+    monkeypatch.setattr("shared.reporting.run_report.attribution_pictures", lambda *_: [])
+    monkeypatch.setattr("shared.pipeline.finish.write_properties", lambda *_: None)

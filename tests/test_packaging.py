@@ -84,6 +84,7 @@ def test_models_that_come_with_the_package_are_whole_and_small_and_state_their_l
         check_finished(folder)
         assert is_released(folder)
         assert released_bytes(folder) <= 10_000_000
+        assert b".py" not in (folder / "model.onnx").read_bytes(), "it names folders of the machine that exported it"
         assert Release.read(folder).licences
         assert (folder / "model_card.md").read_text(encoding="utf-8").startswith(f"# {folder.name}\n")
 

@@ -54,6 +54,7 @@ def reverse_validation(job: Job, strategy: Strategy, options: Any, fresh: Networ
         target=Target(_as_target(job.train), _as_target(job.validation)),
         folder=folder,
         on_epoch_end=lambda *_: None,
+        on_row=lambda *_: None,
         state={},
     )
     if getattr(options, "target_prior", None) is not None:

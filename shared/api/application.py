@@ -240,6 +240,7 @@ class Application:
         folds: int | None = None,
         repeats: int = 1,
         leave_out: Literal["domain"] | None = None,
+        out: AnyPath | None = None,
         progress: Showing = True,
     ) -> Result:
         """Cross-validates by folds, or by leaving out one domain (scanner, collection) at a time.
@@ -251,6 +252,7 @@ class Application:
             folds: Number of folds, each of which is the test set once; None: 5.
             repeats: Repeats with another division into folds; with `leave_out`, number of seeds.
             leave_out: "domain": one domain at a time is the test set, in place of folds.
+            out: Folder for `crossval.json` and `crossval.html`; None: neither is written.
             progress: Whether progress is shown; or the function that shows it.
 
         Raises:
@@ -263,18 +265,28 @@ class Application:
             raise UsageError(f"leave_out is {leave_out!r}; allowed are None and 'domain'")
         if leave_out is not None and folds is not None:
             raise UsageError(f"folds={folds} and leave_out both choose the test set; give one of them")
+        from shared.experiments.crossval_report import write_cross_validation, write_left_out
+        from shared.io.writes import make_folder
+
         count, several = number_of("folds", folds or FOLDS, 2), number_of("repeats", repeats, 1)
         settled = self._config(config, words_of(settings, data__source=optional_path("data", data)))
+        folder = optional_path("out", out)
+        make_folder(folder)
         with showing(progress) as shown:
             if leave_out is not None:
                 from shared.experiments.leave_domain_out import leave_domains_out, leave_out_lines
 
                 tree = leave_domains_out(self.task, settled, seeds=several, root=self.root, progress=shown)
-                return Result(tree, (*tree["disclaimers"], *leave_out_lines(tree)))
-            from shared.experiments.crossval import cross_validate, cross_validation_lines
+                lines, write = leave_out_lines(tree), write_left_out
+            else:
+                from shared.experiments.crossval import cross_validate, cross_validation_lines
 
-            tree = cross_validate(self.task, settled, folds=count, repeats=several, root=self.root, progress=shown)
-            return Result(tree, (*tree["disclaimers"], *cross_validation_lines(tree)))
+                tree = cross_validate(self.task, settled, folds=count, repeats=several, root=self.root, progress=shown)
+                lines, write = cross_validation_lines(tree), write_cross_validation
+        if folder is not None:
+            write(self.task, tree, folder)
+            lines = [*lines, f"report: {folder / 'crossval.html'}"]
+        return Result(tree, (*tree["disclaimers"], *lines))
 
     @in_words_of_python
     def compare(
@@ -312,6 +324,7 @@ class Application:
         from shared.experiments.comparison.report import write_comparison
         from shared.experiments.comparison.run import FOLDER, run_comparison
         from shared.experiments.comparison.text import as_text
+        from shared.io.writes import make_folder
 
         workers = None
         if cluster is not None:
@@ -319,6 +332,7 @@ class Application:
 
             workers = RayWorkers(cluster)
         folder = self.root / FOLDER / plan.name
+        make_folder(folder)
         with showing(progress) as shown:
             tree = run_comparison(self.task, plan, root=self.root, progress=shown, workers=workers)
         write_comparison(tree, self.task.title, folder)
@@ -409,7 +423,7 @@ class Application:
             data: The dataset: a folder, zip or manifest.
             settings: Settings to keep: keys of `data`, `seed`, `device` and the input size.
             weights: Pretrained weights to try too: files, folders of files, or finished runs.
-            out: Folder for `advice.json`, and for `advised.yaml`, which `train` takes; None: neither is written.
+            out: Folder for `advice.html`, `advice.json` and `advised.yaml`, which `train` takes; None: none is written.
             progress: Whether progress is shown; or the function that shows it.
 
         Raises:
@@ -431,10 +445,11 @@ class Application:
         settled = advised_settings(self.task, source, words_of(settings))
         with showing(progress) as shown:
             tree, config = advise(self.task, settled, weights=files, root=self.root, progress=shown)
-        advice = Advice(tree, (*self.task.disclaimers, *as_text(tree, config)), config=config)
         if folder is not None:
-            advice.write(folder)
-        return advice
+            from shared.experiments.advice.report import write_advice
+
+            write_advice(self.task, tree, config, folder)
+        return Advice(tree, (*self.task.disclaimers, *as_text(tree, config)), config=config)
 
     @in_words_of_python
     def audit(
@@ -451,7 +466,7 @@ class Application:
         Args:
             data: The dataset: a folder, zip or manifest.
             settings: Settings of the training that is meant, such as `{"data.leaks": "drop"}`.
-            out: Folder for `audit.json`, `pairs.csv` and `pairs.png`; None: nothing is written.
+            out: Folder for `audit.html`, `audit.json`, `pairs.csv` and `pairs.png`; None: nothing is written.
             search_further: Searches more: takes the dataset, the folder and a progress function; gives lines.
             progress: Whether progress is shown; or the function that shows it.
 
@@ -511,6 +526,22 @@ class Application:
         question = Question(names, draw or 0, seeds, run, methods, optional_path("out", out))
         with showing(progress) as shown:
             return study_unseen(self.task, settled, knowledge, question, self.root, shown)
+
+    @in_words_of_python
+    def index(self) -> Result:
+        """Writes a page that links all reports under `root`, `index-NAME.html`, and says where it lies.
+
+        Raises:
+            UsageError: There is no folder of runs.
+        """
+        from shared.api.results import Result
+        from shared.reporting.index import write_index
+
+        if not self.root.is_dir():
+            raise UsageError(f"there is no folder {self.root} here; name a RUN, or train a model first")
+        page, count = write_index(self.task, self.root)
+        said = f"{count} {'report' if count == 1 else 'reports'}"
+        return Result({"page": str(page), "reports": count}, (said, f"index: {page}"))
 
     def models(self) -> Models:
         """Lists the models that can answer: those of the package, then the finished runs, the latest first.

@@ -77,6 +77,7 @@ def audit(
         lines += search_further(dataset, out, progress)
     if out is not None:
         audit_report.write_audit(task, dataset, result, tree, out)
+        lines.append(f"report: {out / 'audit.html'}")
         lines.append(f"written: {out}; its tables name files as they lie: keep them with the data")
     return Audit(tree, tuple(printable(line) for line in lines), refusals=tuple(refusals))
 

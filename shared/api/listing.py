@@ -76,10 +76,22 @@ def list_models(task: Task, root: Path) -> Models:
     elif not shown:
         lines.append(f"no finished {task.name} run under {root}/; train one: `{task.name} train`")
     elif default is None:
-        lines.append(f"no default is chosen; choose one: `{task.name} use RUN`")
+        lines.append(_without_default(task.name, root))
     found = [Run(task, run.folder, root, chosen_among=models_chosen_among(run.folder, root)) for run in shown]
     by_folder = {run.folder.resolve(): run for run in found}
     return Models(found, None if default is None else by_folder[default.resolve()], lines)
+
+
+def _without_default(task: str, root: Path) -> str:
+    """Says which model answers where none was chosen, or that one must be."""
+    from shared.errors import UsageError
+    from shared.runs.chosen import choose_run
+
+    try:
+        answers = choose_run(root, task, None)
+    except UsageError:
+        return f"no default is chosen; choose one: `{task} use RUN`"
+    return f"{shown_name(answers.folder)} answers: {answers.why}; `{task} use RUN` chooses another"
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Views in a notebook: a run, its answers, an evaluation, the table of a comparison.
 
-They carry their own style, take the notebook's colours for text and ground, and hold no picture of an input: a notebook
-is passed on easily.
+They carry their own style, with colours that are read on a light and on a dark ground, and hold no picture of an input
+but those of explanations that were asked for: a notebook is passed on easily.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ STYLE = """<style>
 .medtl{max-width:60rem;line-height:1.4;font-family:system-ui,sans-serif;font-size:.9rem}
 .medtl p{margin:.2rem 0}
 .medtl .quiet{opacity:.75}
-.medtl table{border-collapse:collapse;margin:.4rem 0;width:auto}
+.medtl table{border-collapse:collapse;margin:.4rem 0;width:auto;color:inherit;font-size:inherit}
 .medtl th,.medtl td{text-align:left!important;vertical-align:top;padding:.25rem .7rem .25rem 0;
 border-bottom:1px solid rgba(128,128,128,.35);white-space:normal}
 .medtl .wide{min-width:11rem;overflow-wrap:anywhere}
@@ -37,12 +37,13 @@ border-bottom:1px solid rgba(128,128,128,.35);white-space:normal}
 .medtl .number{text-align:right!important;font-variant-numeric:tabular-nums;white-space:nowrap}
 .medtl .badge{display:inline-block;white-space:nowrap;font-weight:600;border:1px solid;border-radius:.6rem;
 padding:0 .6rem}
-.medtl .alarm{color:#b3261e}.medtl .clear{color:#1b6e3c}.medtl .doubt{color:#8a5a00}
+.medtl .alarm{color:#d9453b}.medtl .clear{color:#2e8b57}.medtl .doubt{color:#b07400}
 .medtl .bar{display:inline-block;width:6rem;height:.6rem;border-radius:.3rem;background:rgba(128,128,128,.3)}
 .medtl .bar i{display:block;height:100%;border-radius:.3rem;background:#3f6fb5}
 .medtl .scroll{overflow-x:auto}
 .medtl img{max-width:100%;background:#fff;margin:.2rem 0}
-@media (prefers-color-scheme:dark){.medtl .alarm{color:#ff8a80}.medtl .clear{color:#7fd69f}.medtl .doubt{color:#f0c060}}
+@media (max-width:40rem){.medtl .cards th{display:none}.medtl .cards tr{display:block;padding:.4rem 0;
+border-bottom:1px solid rgba(128,128,128,.35)}.medtl .cards td{display:block;border:0;padding:.1rem 0}}
 </style>"""
 KINDS = {"positive": "alarm", "negative": "clear", "accepted": "clear", "rejected": "doubt"}
 """Look of each decision; of every other status it is doubt."""
@@ -65,7 +66,7 @@ def answers_html(answers: Answers) -> str:
         for judged in answers.judged
         for one in judged.explanations
     ]
-    return _page(*head, _table([*names, "notes"], rows, wide=(0, 4)), *pictures, *said)
+    return _page(*head, f"<div class='cards'>{_table([*names, 'notes'], rows, wide=(0, 4))}</div>", *pictures, *said)
 
 
 def _answer_cells(judged: Judged, task: Task) -> list[str]:

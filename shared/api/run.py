@@ -352,6 +352,29 @@ class Run:
             )
         return Run(self.task, root / name, self.root), release
 
+    @in_words_of_python
+    def export(self, layout: str, out: AnyPath, *, licence: str | None = None) -> Path:
+        """Writes the run into a new folder in the layout of others; nothing is uploaded.
+
+        Args:
+            layout: "monai" for a MONAI bundle, "huggingface" for a repository of the Hugging Face Hub.
+            out: A new folder.
+            licence: Licence of the model by its short name ("apache-2.0"); None: it is not stated.
+
+        Returns:
+            The folder.
+
+        Raises:
+            UsageError: There is no such layout, or the run cannot be written so.
+            DataError: The folder holds something.
+            TypeError: An argument has the wrong type.
+        """
+        from shared.exports import export
+
+        folder = path_of("out", out)
+        export(self.task, self.folder, folder, layout=layout, licence=licence)
+        return folder
+
     def __repr__(self) -> str:
         return f"<Run {self.name}: {self.verdict.short}>"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared.api.results import Result
@@ -88,19 +87,6 @@ class Advice(Result):
     """
 
     config: Config = field(kw_only=True)
-
-    def write(self, out: Path) -> Path:
-        """Writes `advice.json` and `advised.yaml` into a folder; returns the path of the latter, which `train` takes.
-
-        Args:
-            out: The folder, which exists.
-        """
-        from shared.experiments.advice.text import as_yaml
-        from shared.io.atomic import write_json, write_text
-
-        write_json(out / "advice.json", dict(self.data))
-        write_text(out / "advised.yaml", as_yaml(self.data, self.config))
-        return out / "advised.yaml"
 
 
 @dataclass(frozen=True, repr=False)

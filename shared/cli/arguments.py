@@ -79,13 +79,10 @@ AVERAGE_HELP = (
 DataArgument = Annotated[
     Path, typer.Argument(metavar="DATA", help="Labelled images: a folder, a zip or a manifest (CSV).")
 ]
-RunArgument = Annotated[
-    Path,
-    typer.Argument(
-        metavar="RUN",
-        callback=find_run,
-        help="Folder of a finished run, its name under runs/, or the name of a model that comes with the package.",
-    ),
+RUN_HELP = "Folder of a finished run, its name under runs/, or the name of a model that comes with the package."
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", callback=find_run, help=RUN_HELP)]
+NamedRunArgument = Annotated[
+    Path | None, typer.Argument(metavar="[RUN]", callback=find_run, help=f"{RUN_HELP} Without it, all under runs/.")
 ]
 ModelOption = Annotated[
     Path | None,

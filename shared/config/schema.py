@@ -485,6 +485,12 @@ class Config(Section):
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="device to compute on; auto: the GPU where there is one, else the CPU"
     )
+    track: str = Field(
+        "auto",
+        exclude=True,  # changes no result, so it stands neither in the name of a run nor in what is kept of one
+        description="where the training is shown as it goes on: tensorboard, mlflow, wandb (each in the extra of its "
+        "name), none, or auto: tensorboard where it is installed; not kept with the run",
+    )
     explained_images: int | None = Field(
         None,
         ge=0,

@@ -15,7 +15,7 @@ from shared.evaluation.text import disclaimers, measure_text
 from shared.evaluation.verdict import finding
 from shared.experiments.adaptation import CHOSEN, SELECTED, UPPER_BOUND
 from shared.io.atomic import write_json, write_text
-from shared.reporting.figures.canvas import ACCENT, INK, MUTED, address, new_figure
+from shared.reporting.figures.canvas import ACCENT, INK, MUTED, SQUARE, WIDE, address, new_figure
 from shared.reporting.html import template
 from shared.runs.record import read_model_record
 from shared.runs.verdict import read_verdict
@@ -68,15 +68,18 @@ def _context(task: Task, tree: Mapping[str, Any], folder: Path, runs: tuple[Run,
     record, columns = read_model_record(runs[0].path), tree["columns"]
     return {
         "name": folder.name,
+        "kind": "adaptation",
         "title": task.title,
-        "verdict": _verdict(tree, folder),
+        "verdict": [
+            *_verdict(tree, folder),
+            f"chosen without target labels: {tree['statement'].rstrip('.')}",
+            f"kept run: {tree['certificate'].rstrip('.')}",
+        ],
+        "tone": "bad" if tree["kept"] == runs[0].name else "",
         "disclaimers": disclaimers(task, record.synthetic),
-        "statement": tree["statement"],
-        "certificate": tree["certificate"],
-        "alarm": tree["kept"] == runs[0].name,
         "target": tree["target"],
         "columns": list(columns),
-        "tables": _tables(tree),
+        "tables": _tables(tree, task.group_name),
         "chosen_by": {name: f"{one['run']}, epoch {one['epoch']}" for name, one in columns.items()},
         "rules": [rule.replace("_", " ") for rule in tree["rules"]],
         "oracle_rule": ORACLE_WORDS[tree["oracle_rule"]] if "oracle" in columns else None,
@@ -86,6 +89,7 @@ def _context(task: Task, tree: Mapping[str, Any], folder: Path, runs: tuple[Run,
         "prior": tree["prior"] if len(record.classes) <= MAX_COLOURS else None,
         "distances": tree["proxy_a_distance"],
         "curve": _domain_curve(tree["settings"]),
+        "reports": {SELECTED: SELECTED, **tree["runs"]},
         "maps": [(run.name, *_maps(run)) for run in runs],
     }
 
@@ -170,17 +174,22 @@ def _features(run: Run) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     return source, target
 
 
-def _tables(tree: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A table for each domain, the target first: a row for each measure, a cell for each column."""
+def _tables(tree: Mapping[str, Any], group: str) -> list[dict[str, Any]]:
+    """A table for each domain, the target first: a row for each measure, by group before by image."""
     columns = tree["columns"].values()
     domains = sorted(next(iter(columns))["domains"], key=lambda name: (name != tree["target"], name))
     tables = []
     for domain in domains:
         blocks = [column["domains"][domain] for column in columns]
-        shown = [measure for measure in measures_in(Table.ADAPTATION) if measure.key in blocks[0]]
-        rows = [(one.heading, [measure_text(block[one.key]) for block in blocks]) for one in shown]
-        tables.append({"domain": domain, "n": blocks[0]["n"], "rows": rows})
+        by_group = _rows([block.get("by_group", {}) for block in blocks], f", by {group}")
+        tables.append({"domain": domain, "n": blocks[0]["n"], "rows": [*by_group, *_rows(blocks, "")]})
     return tables
+
+
+def _rows(blocks: Sequence[Mapping[str, Any]], unit: str) -> list[tuple[str, list[str]]]:
+    """A row for each measure that all columns have."""
+    shown = [one for one in measures_in(Table.ADAPTATION) if all(one.key in block for block in blocks)]
+    return [(f"{one.heading}{unit}", [measure_text(block[one.key]) for block in blocks]) for one in shown]
 
 
 def _domain_curve(settings: Sequence[Mapping[str, Any]]) -> str | None:
@@ -188,7 +197,7 @@ def _domain_curve(settings: Sequence[Mapping[str, Any]]) -> str | None:
     with_classifier = [one for one in settings if one["domain_accuracy"]]
     if not with_classifier:
         return None
-    figure, axes = new_figure(6.4, 2.6)
+    figure, axes = new_figure(WIDE, 2.6)
     for number, one in enumerate(with_classifier):
         values = one["domain_accuracy"]
         axes.plot(range(1, len(values) + 1), values, color=(INK, ACCENT, MUTED)[number % 3], label=one["name"])
@@ -222,13 +231,13 @@ def _maps(run: Run) -> tuple[str, str]:
 def _scatter(points: NDArray[np.float32], names: NDArray[np.str_]) -> str:
     import matplotlib as mpl
 
-    figure, axes = new_figure(4.2, 4.2)
+    figure, axes = new_figure(SQUARE, SQUARE)
     kinds = sorted(set(names.tolist()))
     colours = mpl.colormaps["tab10" if len(kinds) <= 10 else "tab20"]
     for number, kind in enumerate(kinds):
         inside = names == kind
-        axes.scatter(*points[inside].T, s=6, color=colours(number % colours.N), label=kind, linewidths=0)
+        axes.scatter(*points[inside].T, s=14, color=colours(number % colours.N), label=kind, linewidths=0)
     axes.set_axis_off()
     if len(kinds) <= MAX_COLOURS:
-        axes.legend(frameon=False, fontsize=7, markerscale=2)
+        axes.legend(frameon=False, fontsize=8, markerscale=1.5)
     return address(figure)

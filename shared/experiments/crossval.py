@@ -32,6 +32,9 @@ from shared.runs.record import read_model_record
 from shared.runs.verdict import read_verdict
 from shared.task import Task
 
+BY_GROUP = ", by group"
+"""Ends the titles of measures over patients or other groups."""
+
 
 def cross_validate(
     task: Task, config: Config, *, folds: int, repeats: int, root: Path, progress: Progress
@@ -214,7 +217,7 @@ def pooled_measures(tests: Sequence[FoldTest]) -> dict[str, dict[str, Any]]:
     groups = [test.groups for test in tests if test.groups is not None]
     if groups and sum(len(cases.labels) for cases in groups) < len(images.labels):
         decisions = [measure for measure in table if measure.tasks is Tasks.SCREENING]
-        found |= _by_title(decisions, pool(groups), ", by group")
+        found |= _by_title(decisions, pool(groups), BY_GROUP)
     return {title: measure for title, measure in found.items() if measure["value"] is not None}
 
 

@@ -88,11 +88,35 @@ def leave_out_lines(tree: Mapping[str, Any]) -> list[str]:
         for row in rows:
             cells = [f"{_name(key)} {_cell(row[key])}" for key in row if isinstance(row[key], Mapping)]
             lines.append(f"{row['verdict']}: {domain} left out, seed {row['seed']}, n {row['n']}, {', '.join(cells)}")
-    aucs = [[row["auc"]["value"] for row in rows] for rows in tree["domains"].values() if "auc" in rows[0]]
+    return [*lines, *_mean_auc(tree["domains"]), _extremes(tree["domains"])]
+
+
+def left_out_verdict(tree: Mapping[str, Any]) -> list[str]:
+    """Writes what the results show in two lines at most: the worst domain beside the best, and the mean AUC.
+
+    Args:
+        tree: Result of `leave_domains_out`.
+    """
+    return [f"verdict: {_extremes(tree['domains'])}", *_mean_auc(tree["domains"])]
+
+
+def left_out_headings(tree: Mapping[str, Any]) -> dict[str, str]:
+    """Names the measures that the results have, for the headings of columns, by their keys.
+
+    Args:
+        tree: Result of `leave_domains_out`.
+    """
+    rows = [row for of_domain in tree["domains"].values() for row in of_domain]
+    return {key: _name(key) for row in rows for key in row if isinstance(row[key], Mapping)}
+
+
+def _mean_auc(domains: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
+    """The mean AUC in a line; none where no domain defines one."""
+    aucs = [[row["auc"]["value"] for row in rows] for rows in domains.values() if "auc" in rows[0]]
     defined = [np.mean(values) for values in aucs if None not in values]
-    if defined:
-        lines.append(f"AUC, mean over the {len(defined)} domains that define one: {np.mean(defined):.3f}")
-    return [*lines, _extremes(tree["domains"])]
+    if not defined:
+        return []
+    return [f"AUC, mean over the {len(defined)} domains that define one: {np.mean(defined):.3f}"]
 
 
 def _extremes(domains: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:

@@ -70,6 +70,16 @@ def share_weights(network: Path, weights: Path) -> None:
     write_bytes(network, model.SerializeToString())
 
 
+def write_alone(network: Path, target: Path) -> None:
+    """Writes an ONNX network into one file that needs no other, the opposite of what `share_weights` saves.
+
+    Args:
+        network: The ONNX file; the file that it takes tensors from lies beside it.
+        target: The file to write.
+    """
+    write_bytes(target, onnx.load(network).SerializeToString())
+
+
 def _halved(tensor: onnx.TensorProto) -> NDArray[np.float16] | None:
     """A large float32 tensor as float16; None for another one, and where that would change its values."""
     if tensor.data_type != onnx.TensorProto.FLOAT:

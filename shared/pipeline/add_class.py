@@ -20,8 +20,10 @@ from shared.evaluation.decision.ood import Reference
 from shared.evaluation.text import disclaimers
 from shared.features.few_shot import fit_row
 from shared.io.atomic import file_hash, write_json, write_text, writing
+from shared.models.licences import IMAGES_UNKNOWN, licences_of_first_weights
 from shared.models.network import Network
 from shared.models.onnx_export import export_onnx
+from shared.models.onnx_properties import write_properties
 from shared.models.restore import load_trained
 from shared.reporting.html import template
 from shared.runs.folder import check_finished, finish, locked
@@ -114,6 +116,8 @@ def add_class(task: Task, run: Path, name: str, raw: Sequence[NDArray[np.float32
             certified_error=None,
             weights_hash=file_hash(out / "model.safetensors"),
         )
+        licences = (*licences_of_first_weights(widened), IMAGES_UNKNOWN)
+        write_properties(out / "model.onnx", widened, out.resolve().name, licences)
         write_json(out / "model.json", widened.to_json())
         shown = Seen.of(record.copy_rule, np.stack([describe(one, record.copy_rule) for one in raw]), ())
         Seen.read(run, record.copy_rule).joined(shown).write(out)
@@ -185,6 +189,7 @@ def _write_report(task: Task, record: ModelRecord, out: Path, summary: Sequence[
     classes = [task.display_name(label) for label in record.classes]
     page = template("added_class.html").render(
         name=out.name,
+        kind="report of a run",
         title=task.title,
         verdict=fit_for,
         disclaimers=warnings,

@@ -7,8 +7,6 @@ weights says. So nothing of the new run rests on what was rounded, and the data 
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import os
 import time
@@ -19,39 +17,34 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-import yaml
 from numpy.typing import NDArray
 
 from shared.adaptation.observer import observer_of
-from shared.config.describe import without_folders
 from shared.config.schema import Config
 from shared.data.loading import load_dataset, require_data
 from shared.data.partition import SplitData
 from shared.data.split import Split
 from shared.errors import ConfigError, UsageError
 from shared.evaluation.calibration import fit_temperature, softmax
-from shared.io.atomic import read_json, write_text
+from shared.io.atomic import write_text
 from shared.models.ensemble import mean_of_answers, mean_of_weights, statistics_differ
 from shared.models.network import Network
 from shared.models.restore import load_trained
 from shared.pipeline.build import read_splits
 from shared.pipeline.finish import finish_run
-from shared.pipeline.origin import NOT_CERTIFIED, Origin
+from shared.pipeline.mean_origin import config_text, name_of_mean, origin_of_mean
 from shared.pipeline.preflight import Experiment, preflight
 from shared.pipeline.train import divide, holds_run, run_experiment
 from shared.pipeline.trained import Trained
 from shared.progress import Progress
-from shared.runs.certificate import models_among
 from shared.runs.folder import locked
 from shared.runs.members import (
     JUDGED,
     Member,
     models_in_all,
-    name_backbones,
     read_members,
     why_no_mean_of_weights,
 )
-from shared.runs.seen import Seen
 from shared.samples import Dataset
 from shared.strategies import find_strategy
 from shared.task import Task
@@ -110,8 +103,8 @@ def make_ensemble(
     kinds = {"auto": ("answers",) if reason else ("weights", "answers")}.get(average, (average,))
     experiment = _experiment(task, members[0], data)
     dataset = _own_data(experiment, members[0], root, progress)
-    folder = out or root / _name(task, members, average)
-    config = _config_text(members, average)
+    folder = out or root / name_of_mean(task, members, average)
+    config = config_text(members, average)
     if holds_run(folder, config, dataset.fingerprint):
         log.warning("%s is finished already; nothing is made again", folder)
         return folder
@@ -121,7 +114,7 @@ def make_ensemble(
     with locked(folder):
         write_text(folder / "config.yaml", config)
         trained, kind = _averaged(experiment, dataset, divided, networks, kinds, folder, progress)
-        origin = _origin(members, trained, kind, choices=models_in_all(members) * len(kinds), average=average)
+        origin = origin_of_mean(members, trained, kind, choices=models_in_all(members) * len(kinds), average=average)
         finish_run(experiment, trained, origin, started)
     return folder
 
@@ -361,59 +354,3 @@ def _score(network: Network, validation: Split, device: torch.device) -> float:
     logits = _logits(network, validation, device)
     probabilities = softmax(logits / fit_temperature(logits, validation.labels))
     return mean_log_likelihood(probabilities, validation.labels)
-
-
-def _origin(members: Sequence[Member], trained: Trained, kind: str, *, choices: int, average: Average) -> Origin:
-    """What the record and the report state of where the mean comes from."""
-    rule, known = members[0].record.copy_rule, set(trained.data.notes)
-    seen = Seen.none(rule)
-    notes = [_note(members, kind, choices)]
-    for member in members:
-        seen = seen.joined(Seen.read(member.folder, rule))
-        own = read_json(member.folder / "report.json").get("notes", [])
-        notes += [f"{member.name}: {note}" for note in own if note not in known]
-    rules = [member.record.operating_point or member.record.rejection or {} for member in members]
-    unsound = not trained.data.sound or any(one.get("statement") == NOT_CERTIFIED for one in rules)
-    return Origin(
-        backbone=_backbone(members, kind),
-        config=_config_text(members, average, with_folders=False),
-        choices=choices,
-        seen=seen,
-        uncertified=NOT_CERTIFIED if unsound else None,
-        notes=tuple(notes),
-    )
-
-
-def _backbone(members: Sequence[Member], kind: str) -> dict[str, Any]:
-    """What the model record says of the backbone of a mean: see `shared.runs.record.ModelRecord`."""
-    runs = [{"run": member.name, "weights_hash": member.record.weights_hash} for member in members]
-    trunks = [dict(member.record.backbone) for member in members]
-    if kind == "weights":
-        return {**trunks[0], "mean_of": runs}
-    return {"name": name_backbones(members), "mean_of": runs, "members": trunks}
-
-
-def _note(members: Sequence[Member], kind: str, choices: int) -> str:
-    counts = " x ".join(str(models_among(member.record)) for member in members)
-    both = "" if choices == models_in_all(members) else " x 2, for it then chose between answers and weights"
-    return (
-        f"This model is the mean of the {kind} of {len(members)} runs: {', '.join(member.name for member in members)}. "
-        f"It counts as chosen on validation among {choices} models: {counts}, among which the runs were chosen{both}."
-    )
-
-
-def _name(task: Task, members: Sequence[Member], average: Average) -> str:
-    """Name of the run folder: task, name of the first configuration, number of members, and a hash of all."""
-    facts = json.dumps([average, [member.record.weights_hash for member in members]])
-    digest = hashlib.sha256(facts.encode()).hexdigest()[:8]
-    return f"{task.name}-{members[0].config.name}-mean{len(members)}-{digest}"
-
-
-def _config_text(members: Sequence[Member], average: Average, *, with_folders: bool = True) -> str:
-    """What stands in the place of a configuration, as YAML: what was averaged, and the members with theirs."""
-    configs = [member.config if with_folders else without_folders(member.config) for member in members]
-    rows = [
-        {"run": member.name, "weights_hash": member.record.weights_hash, "config": config.model_dump(mode="json")}
-        for member, config in zip(members, configs, strict=True)
-    ]
-    return yaml.safe_dump({"average": average, "members": rows}, sort_keys=False, allow_unicode=True)

@@ -36,7 +36,9 @@ from shared.evaluation.finding_size import FindingSize, finding_sizes
 from shared.evaluation.missed import missed
 from shared.evaluation.unjudged import silenced
 from shared.io.atomic import file_hash, write_json, write_text, writing
+from shared.models.licences import IMAGES_UNKNOWN, licences_of_first_weights
 from shared.models.onnx_export import export_onnx
+from shared.models.onnx_properties import write_properties
 from shared.pipeline.cross_fitting import FOLDER
 from shared.pipeline.decision import choose_decision, choose_ood_rule, negative_series
 from shared.pipeline.origin import Origin
@@ -91,6 +93,8 @@ def finish_run(experiment: Experiment, trained: Trained, origin: Origin, started
     ood_rule = choose_ood_rule(experiment, trained, None if judged is None else judged.ood, reference)
     difference = _export(job, reference)
     record = _record(experiment, trained, origin, temperature, decision, ood_rule)
+    licences = (*licences_of_first_weights(record), IMAGES_UNKNOWN)
+    write_properties(job.folder / "model.onnx", record, job.folder.resolve().name, licences)
     environment = _environment(job.device, difference, time.monotonic() - started)
     sizes = _sizes(experiment, trained, scores)
     _write(trained, record, probabilities, scores, sizes, origin.seen, environment)

@@ -20,7 +20,7 @@ from shared.pipeline.scores import Scores
 from shared.progress import Progress
 from shared.samples import Dataset
 from shared.training.augmented import Augment
-from shared.training.job import Job, Target
+from shared.training.job import Job, OnRow, Target
 from shared.training.options import NO_AUGMENTATION
 
 
@@ -51,6 +51,7 @@ def fit(
     progress: Progress,
     target: Target | None = None,
     on_epoch_end: Callable[[Job, int], None] = lambda *_: None,
+    on_row: OnRow = lambda *_: None,
     folds: Folds | None = None,
 ) -> Fitted:
     """Builds the network of an experiment and trains it.
@@ -63,6 +64,8 @@ def fit(
         progress: Called with (what, done, total, note).
         target: Images of the domain to adapt to; None: no adaptation.
         on_epoch_end: Called with the job and the number of the epoch, as `Job.on_epoch_end`.
+        on_row: Called with the number and the row of each epoch, as `Job.on_row`; not where folds choose, whose
+            trainings have other rows than the history.
         folds: Folds of the training images, which choose in place of validation; None: validation chooses.
     """
     features, candidates = find_features(experiment, splits, dataset, progress, folds)
@@ -88,6 +91,7 @@ def fit(
         auxiliary=experiment.task.auxiliary,
         target=target,
         on_epoch_end=on_epoch_end,
+        on_row=on_row if folds is None else lambda *_: None,
         folds=folds,
     )
     out_of_fold = None

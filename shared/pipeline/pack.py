@@ -13,20 +13,20 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
-from shared.config.describe import to_yaml, without_folders
-from shared.config.read import load_config
 from shared.config.schema import Config
 from shared.data.loading import load_all
 from shared.errors import DataError, InputRefused, UsageError
 from shared.evaluation.decision.ood import Reference
 from shared.io.atomic import new_folder, read_json, write_json, write_text
-from shared.models.backbones.record import BACKBONES
 from shared.models.batch_norm_folding import fold_batch_norm
 from shared.models.half_precision import round_weights, share_weights
+from shared.models.licences import licences_of_first_weights
 from shared.models.onnx_export import export_onnx
+from shared.models.onnx_properties import write_properties
 from shared.models.restore import load_trained
 from shared.prediction.predictor import Predictor
 from shared.progress import Progress
+from shared.runs.configuration import read_configs, text_without_folders
 from shared.runs.folder import MODEL_FILES, check_finished, finish, finished_at, is_released
 from shared.runs.outside_tests import OUTSIDE_TESTS
 from shared.runs.record import ModelRecord, read_model_record
@@ -61,7 +61,7 @@ class _Packing:
         task: The application.
         run: Folder of the finished run.
         record: Its model record.
-        config: Its configuration.
+        configs: Its configuration; of a mean of runs, those of its members.
         images: Raw images on which the model is compared with the run.
         licences: Licences, a line each.
     """
@@ -69,7 +69,7 @@ class _Packing:
     task: Task
     run: Path
     record: ModelRecord
-    config: Config
+    configs: tuple[Config, ...]
     images: Sequence[Pixels]
     licences: tuple[str, ...]
 
@@ -107,10 +107,9 @@ def pack(
     if is_released(run):
         raise UsageError(f"{run} comes with the package and is packed already; name a run")
     task.register_backbones()
-    config = load_config(run / "config.yaml")
-    packing = _Packing(
-        task, run, record, config, _read_images(task, record, config, images, root, progress), (*licences,)
-    )
+    configs = read_configs(run)
+    compared = _read_images(task, record, configs[0], images, root, progress)
+    packing = _Packing(task, run, record, configs, compared, (*licences,))
     with new_folder(out) as partial:
         release = _write(packing, partial, out.name)
         _check_size(partial)
@@ -119,9 +118,11 @@ def pack(
 
 def _write(packing: _Packing, folder: Path, name: str) -> Release:
     """Writes the folder with weights as small as answers allow."""
-    exact = Release(packing.run.name, _licences(packing), "float32", {})
+    licences = (*packing.licences, *licences_of_first_weights(packing.record))
+    exact = Release(packing.run.name, licences, "float32", {})
     for precision in ("float16", "float32"):
         _write_network(packing, folder, half=precision == "float16")
+        write_properties(folder / "model.onnx", packing.record, name, licences)
         _write_records(packing, folder)
         _finish(packing, folder, name, exact)
         found = _differences(packing, folder)
@@ -156,7 +157,7 @@ def _write_records(packing: _Packing, folder: Path) -> None:
     Seen.read(run, packing.record.copy_rule).without_pictures().write(folder)
     report = read_json(run / "report.json")
     write_json(folder / "report.json", {key: report[key] for key in KEPT_OF_REPORT if key in report})
-    write_text(folder / "config.yaml", to_yaml(without_folders(packing.config)))
+    write_text(folder / "config.yaml", text_without_folders(run))
     for name in COPIED:
         if (run / name).is_file():
             shutil.copyfile(run / name, folder / name)
@@ -189,14 +190,6 @@ def _card(packing: _Packing, name: str, release: Release) -> str:
     if release.differences:
         lines.append(f"- {release.words[0].upper()}{release.words[1:]}.")
     return "\n".join([*lines, f"- {NOT_HELD}", ""])
-
-
-def _licences(packing: _Packing) -> tuple[str, ...]:
-    """The licences that were given, and that of the weights that the training began with."""
-    name, spec = packing.record.backbone.get("name"), packing.config.backbone.weights
-    if spec == "random" or name not in BACKBONES:
-        return packing.licences
-    return (*packing.licences, f"{name}, with which training began: {BACKBONES.get(str(name)).licence}")
 
 
 def _differences(packing: _Packing, folder: Path) -> dict[str, float]:

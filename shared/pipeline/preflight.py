@@ -23,6 +23,7 @@ from shared.registry import unknown_name
 from shared.strategies import find_strategy, strategy_names
 from shared.strategies.base import Strategy
 from shared.task import Preprocessing, Task, positive_classes
+from shared.tracking import check_tracker
 from shared.training.options import NO_AUGMENTATION, TrainingOptions
 from shared.training.selection import LABEL_FREE
 
@@ -134,7 +135,7 @@ def faults_of_run(task: Task, config: Config) -> list[str]:
     task.register_backbones()
     faults = faults_of_strategy(config.strategy)
     faults += faults_of_decision(task, config.decision)
-    for check in (_preprocessing, _check_backbone, _check_nearest, _check_device):
+    for check in (_preprocessing, _check_backbone, _check_nearest, _check_device, _check_track):
         faults += _fault(partial(check, task, config))
     # stages that a strategy names can be looked up only in a sound backbone section
     return faults or list(_faults_of_options(task, config))
@@ -218,6 +219,11 @@ def _preprocessing(task: Task, config: Config) -> Preprocessing:
 def _check_device(task: Task, config: Config) -> None:
     """Checks that the device is there, with the arguments that all checks have."""
     _device(config)
+
+
+def _check_track(task: Task, config: Config) -> None:
+    """Checks that the tracker exists and its library is installed, with the arguments that all checks have."""
+    check_tracker(config.track)
 
 
 def _device(config: Config) -> torch.device:

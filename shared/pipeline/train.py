@@ -30,12 +30,14 @@ from shared.pipeline.finish import finish_run
 from shared.pipeline.fit import Fitted, fit, fresh_network
 from shared.pipeline.origin import origin_of_training
 from shared.pipeline.preflight import Experiment, preflight
+from shared.pipeline.tracking import UNTRACKED, tracking
 from shared.pipeline.trained import Trained
 from shared.progress import Progress
 from shared.runs.folder import check_finished, is_finished, locked
 from shared.runs.record import read_model_record
 from shared.samples import Dataset
 from shared.task import Task
+from shared.training.job import OnRow
 
 log = logging.getLogger(__name__)
 
@@ -102,10 +104,15 @@ def run_experiment(
         started = time.monotonic()
         if processes.is_main_process:
             write_text(folder / "config.yaml", to_yaml(experiment.config))
-        data, splits, fitted = _train(experiment, dataset, folder, is_main=processes.is_main_process, progress=progress)
-        if processes.is_main_process:
-            trained = Trained(data, splits, fitted.job, fitted.history, fitted.out_of_fold)
-            finish_run(experiment, trained, origin_of_training(experiment, data, fitted), started)
+        is_main = processes.is_main_process
+        with tracking(experiment, folder) if is_main else nullcontext(UNTRACKED) as tracked:
+            data, splits, fitted = _train(
+                experiment, dataset, folder, is_main=is_main, progress=progress, on_row=tracked.epoch
+            )
+            if is_main:
+                trained = Trained(data, splits, fitted.job, fitted.history, fitted.out_of_fold)
+                finish_run(experiment, trained, origin_of_training(experiment, data, fitted), started)
+                tracked.end(fitted.history, by_folds=data.folds is not None)
     return folder
 
 
@@ -195,7 +202,7 @@ def divide(experiment: Experiment, dataset: Dataset, progress: Progress) -> Spli
 
 
 def _train(
-    experiment: Experiment, dataset: Dataset, folder: Path, *, is_main: bool, progress: Progress
+    experiment: Experiment, dataset: Dataset, folder: Path, *, is_main: bool, progress: Progress, on_row: OnRow
 ) -> tuple[SplitData, Mapping[str, Split], Fitted]:
     """Splits the data, reads the images and trains the network; scores of a target are recorded after each epoch.
 
@@ -216,6 +223,7 @@ def _train(
         progress=progress,
         target=observer.target,
         on_epoch_end=observer.on_epoch_end,
+        on_row=on_row,
         folds=data.folds,
     )
     if is_main:

@@ -1,4 +1,4 @@
-"""The findings of an audit of data: counts, sentences, a table of pairs and a sheet of the worst pairs."""
+"""The findings of an audit of data: counts, sentences, a page, a table of pairs and a sheet of the worst pairs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from PIL import Image as PillowImage
 from shared.data.audit import AuditResult, Pair
 from shared.io.archives import read_source
 from shared.io.atomic import write_bytes, write_json, write_text
-from shared.reporting.figures.sheets import pair_sheet
+from shared.reporting.figures.sheets import pair_sheet, thumbnail
+from shared.reporting.html import template
 from shared.samples import Dataset, Sample
 from shared.task import Task
 
@@ -25,6 +26,21 @@ SHEET_PAIRS = 24
 """Most pairs on the sheet."""
 TILE = 160
 """Side of a picture on the sheet, in pixels."""
+KIND_WORDS = {"pixels": "pixel-identical", "near": "near duplicate", "mirrored": "mirrored", "altered": "altered"}
+FINDINGS = {
+    "images": "images",
+    "distinct_images": "distinct images",
+    "copies": "copies that could be removed without losing a picture",
+    "copies_by_bytes": "files that repeat another byte for byte",
+    "pairs_pixels": "pairs that are pixel-identical",
+    "pairs_near": "pairs of near duplicates",
+    "pairs_mirrored": "pairs that are mirrored",
+    "pairs_altered": "pairs that are altered in contrast, sharpness or frame",
+    "contradictions": "pairs with different labels",
+    "unreadable": "images that cannot be read",
+    "blank": "images that are blank",
+}
+"""Words for the counts of an audit, by their keys."""
 
 
 def findings(dataset: Dataset, result: AuditResult, refusals: Sequence[str]) -> dict[str, Any]:
@@ -89,10 +105,11 @@ def audit_lines(tree: Mapping[str, Any]) -> list[str]:
 
 
 def write_audit(task: Task, dataset: Dataset, result: AuditResult, tree: dict[str, Any], out: Path) -> None:
-    """Writes the files of an audit: `audit.json` and `pairs.csv`, and where needed `pairs.png` and `unreadable.csv`.
+    """Writes the files of an audit: `audit.html`, `audit.json` and `pairs.csv`; `pairs.png` and `unreadable.csv`.
 
-    `pairs.png` shows the worst pairs, where there are pairs; `unreadable.csv` lists the images that cannot be read,
-    where there are any. The tables name files: keep them with the data.
+    Pairs have a number, from 1, the worst first: it is the same in the page, in the table and on `pairs.png`, which
+    shows the worst, where there are pairs. `unreadable.csv` lists the images that cannot be read, where there are any.
+    The tables name files: keep them with the data. The page shows pictures and names no file.
 
     Args:
         task: The application, which reads the images.
@@ -102,34 +119,86 @@ def write_audit(task: Task, dataset: Dataset, result: AuditResult, tree: dict[st
         out: Folder to write into; it is made where it does not exist.
     """
     write_json(out / "audit.json", tree)
-    write_text(out / "pairs.csv", _table(dataset.samples, result.pairs))
+    pairs = worst_pairs(dataset, result)
+    write_text(out / "pairs.csv", _table(dataset.samples, pairs))
     if result.unreadable:
         names = [dataset.samples[i].source for i in result.unreadable]
         write_text(out / "unreadable.csv", "".join(f"{name}\n" for name in ["path", *names]))
-    worst = worst_pairs(dataset, result)
+    worst = pairs[:SHEET_PAIRS]
+    pictures = [[_tile(task.read(dataset.samples[i])) for i in (pair.i, pair.j)] for pair in worst]
     if worst:
-        pictures = [[_tile(task.read(dataset.samples[i])) for i in (pair.i, pair.j)] for pair in worst]
         titles = [[_title(dataset.samples[i], pair) for i in (pair.i, pair.j)] for pair in worst]
         write_bytes(out / "pairs.png", pair_sheet(np.array(pictures), titles))
+    contradictions = set(result.contradictions)
+    cards = [
+        {
+            "number": number,
+            "labels": [dataset.samples[i].label or "" for i in (pair.i, pair.j)],
+            "splits": [dataset.samples[i].split or "" for i in (pair.i, pair.j)],
+            "kind": KIND_WORDS[pair.kind],
+            "correlation": f"{pair.correlation:.3f}",
+            "contradiction": pair in contradictions,
+            "images": [thumbnail(tile, TILE) for tile in tiles],
+        }
+        for number, (pair, tiles) in enumerate(zip(worst, pictures, strict=True), start=1)
+    ]
+    page = template("audit.html").render(
+        name=out.name,
+        kind="audit of data",
+        title=task.title,
+        verdict=audit_verdict(tree),
+        tone="bad" if tree["refusals"] else "",
+        disclaimers=["Synthetic data: these images were made by a program."] if dataset.synthetic else [],
+        findings=[(words, tree[key]) for key, words in FINDINGS.items()],
+        across=tree.get("across_split"),
+        pairs=cards,
+        total=len(pairs),
+        notes=dataset.notes,
+        classes=sorted(tree["classes"].items()),
+    )
+    write_text(out / "audit.html", page)
 
 
-def worst_pairs(dataset: Dataset, result: AuditResult, count: int = SHEET_PAIRS) -> list[Pair]:
-    """Lists the pairs to look at first: different labels, then across the split, then the rest; least similar first.
+def audit_verdict(tree: Mapping[str, Any]) -> list[str]:
+    """Writes whether training would take the data, and the findings that matter most, without full stops.
+
+    Args:
+        tree: Result of `findings`.
+
+    Returns:
+        The lines; the first begins with "verdict".
+    """
+    refusals = [f"training would refuse these data: {reason}".rstrip(".") for reason in tree["refusals"]]
+    first, *others = refusals or ["training would take these data"]
+    lines = [f"verdict: {first}", *others]
+    if tree["copies"]:
+        lines.append(f"{tree['copies']} of {tree['images']} images are copies of others")
+    if across := tree.get("across_split"):
+        copied = f"{across['duplicates_of_training']} of {across['test_images']} test images"
+        lines.append(f"{copied} are copies of training images")
+    if tree["contradictions"]:
+        lines.append(f"{tree['contradictions']} pairs of copies have different labels")
+    if tree["unreadable"]:
+        lines.append(f"{tree['unreadable']} images cannot be read")
+    return lines
+
+
+def worst_pairs(dataset: Dataset, result: AuditResult) -> list[Pair]:
+    """Orders the pairs by what to look at first: different labels, then across the split, then the least similar.
 
     Args:
         dataset: The samples.
         result: The audit of these samples.
-        count: Most pairs to give.
 
     Returns:
-        At most `count` pairs of indices into the samples; empty where the audit found none.
+        All pairs of indices into the samples; empty where the audit found none.
     """
     learning, testing = _sides(dataset)
     contradictions, across = set(result.contradictions), set(result.across(learning, testing))
     return sorted(
         result.pairs,
         key=lambda pair: (pair not in contradictions, pair not in across, pair.correlation, pair.i, pair.j),
-    )[:count]
+    )
 
 
 def _sides(dataset: Dataset) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -153,12 +222,12 @@ def _table(samples: Sequence[Sample], pairs: Sequence[Pair]) -> str:
     stream = io.StringIO()
     rows = csv.writer(stream, lineterminator="\n")
     rows.writerow(
-        ["first", "second", "kind", "correlation", "first_label", "second_label", "first_split", "second_split"]
+        ["pair", "first", "second", "kind", "correlation", "first_label", "second_label", "first_split", "second_split"]
     )
-    for pair in pairs:
+    for number, pair in enumerate(pairs, start=1):
         first, second = samples[pair.i], samples[pair.j]
         labels = (first.label or "", second.label or "", first.split or "", second.split or "")
-        rows.writerow([first.source, second.source, pair.kind, f"{pair.correlation:.4f}", *labels])
+        rows.writerow([number, first.source, second.source, pair.kind, f"{pair.correlation:.4f}", *labels])
     return stream.getvalue()
 
 
@@ -173,7 +242,10 @@ def _tile(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     low, high = float(grey.min()), float(grey.max())
     scaled = (grey - low) / (high - low) if high > low else np.zeros_like(grey)
     picture = PillowImage.fromarray(np.ascontiguousarray(scaled, dtype=np.float32))
-    picture.thumbnail((TILE, TILE), PillowImage.Resampling.BILINEAR)
+    scale = TILE / max(picture.size)
+    picture = picture.resize(
+        (max(1, round(picture.width * scale)), max(1, round(picture.height * scale))), PillowImage.Resampling.BILINEAR
+    )
     square = np.zeros((TILE, TILE), dtype=np.float32)
     rows, columns = picture.height, picture.width
     top, left = (TILE - rows) // 2, (TILE - columns) // 2

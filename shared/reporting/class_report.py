@@ -78,26 +78,17 @@ def class_rows(result: Mapping[str, Any], classes: Sequence[str], display_name: 
     return sorted(rows, key=lambda row: 2.0 if row["recall"]["value"] is None else row["recall"]["value"])
 
 
-def with_bars(rows: Sequence[Mapping[str, Any]]) -> tuple[float, list[dict[str, Any]]]:
-    """Adds to each row of `class_rows` a `bar` that shows its recall on a common scale.
+def scale_start(recalls: Sequence[Mapping[str, Any]]) -> float:
+    """Finds where a common scale of rates begins that ends at 1 and shows every interval.
 
     Args:
-        rows: Result of `class_rows`.
+        recalls: Measures with `low`, the lower end of the interval, or without where there is none.
 
     Returns:
-        The recall at which the scale begins, 0 to 0.9 (it ends at 1), and copies of the rows with `bar`: in percent of
-        the scale, where the interval begins (`low`), its `width`, and the `value`; None where there is no interval.
+        A tenth from 0 to 0.9.
     """
-    bounds = [row["recall"]["low"] for row in rows if row["recall"].get("low") is not None]
-    start = min(np.floor(10.0 * min(bounds, default=0.0)) / 10.0, 0.9)
-
-    def bar(measure: Mapping[str, Any]) -> dict[str, float] | None:
-        if measure.get("low") is None:
-            return None
-        low, value, high = (100.0 * (measure[key] - start) / (1.0 - start) for key in ("low", "value", "high"))
-        return {"low": round(low, 1), "width": round(high - low, 1), "value": round(value, 1)}
-
-    return round(float(start), 1), [{**row, "bar": bar(row["recall"])} for row in rows]
+    bounds = [one["low"] for one in recalls if one.get("low") is not None]
+    return round(min(float(np.floor(10.0 * min(bounds, default=0.0))) / 10.0, 0.9), 1)
 
 
 def find_confusions(probabilities: Values, labels: NDArray[np.int64]) -> list[Confusion]:

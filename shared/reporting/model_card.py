@@ -15,7 +15,7 @@ from shared.runs.acquisition import describe_seen
 from shared.runs.record import ModelRecord
 
 UNKNOWN = "Unknown: the run does not record it."
-UNKNOWN_OF_PATIENTS = {
+UNKNOWN_FIELDS = {
     "Study and people": (
         "Registration, protocol and ethics approval",
         "Funding and conflicts of interest",
@@ -66,7 +66,7 @@ def model_card(record: ModelRecord, context: Mapping[str, Any]) -> str:
     if context["missed"] is not None:
         evaluation += [f"- {line}" for line in context["missed"]["lines"]]
     evaluation += _abstention(context["abstention"])
-    fields = UNKNOWN_OF_PATIENTS if context["group_name"] == PATIENT else UNKNOWN_OF_OTHERS
+    fields = UNKNOWN_FIELDS if context["group_name"] == PATIENT else UNKNOWN_OF_OTHERS
     sections = {
         "Study and people": _unknown(fields["Study and people"]),
         "Intended use": _use(record, context["disclaimers"]),

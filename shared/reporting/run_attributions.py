@@ -1,4 +1,4 @@
-"""The attributions in a run's report: a sheet of maps of test images, and their agreement with masks."""
+"""The attributions in a run's report: maps of test images, and their agreement with masks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from shared.explanation.attribution import DEFAULT_METHOD, attribute
 from shared.explanation.pointing_game import agreement
 from shared.progress import Progress
-from shared.reporting.figures.sheets import attribution_sheet
+from shared.reporting.figures.sheets import outlined, overlaid
 from shared.reporting.finished import Finished
 from shared.seeding import generator
 from shared.task import Task
@@ -21,8 +21,8 @@ HITS_A_CLASS = 3
 """Correct answers of each class that may stand on the sheet."""
 
 
-def attribution_figure(task: Task, done: Finished) -> str:
-    """Draws test images, at most `SHEET_IMAGES`, above the attribution maps of their answers.
+def attribution_pictures(task: Task, done: Finished) -> list[dict[str, str]]:
+    """Makes pictures of test images, at most `SHEET_IMAGES`, and of the attribution maps of their answers.
 
     The most confident mistakes come first, then the most confident right answers of each class. Masks are outlined.
 
@@ -31,19 +31,27 @@ def attribution_figure(task: Task, done: Finished) -> str:
         done: The finished training.
 
     Returns:
-        A PNG as a data address for HTML (`data:image/png;base64,...`).
+        For each image `image` and `map` (PNGs as data addresses for HTML), `said` and `truth` (classes), and
+        `probability` (text).
     """
     test, names, rows = done.splits["test"], done.record.classes, done.probabilities["test"]
     chosen = _sheet_images(rows, test.labels)
     images = np.stack([test.images[i] for i in chosen])
     predicted = rows[chosen].argmax(axis=1)
     maps = attribute(done.network, images, predicted, torch.device("cpu"), DEFAULT_METHOD)
-    masks = [task.read_mask(test.samples[i], done.record.preprocessing) for i in chosen]
-    titles = [
-        f"{names[guess]} {rows[i, guess]:.2f}\n(truth: {names[test.labels[i]]})"
-        for i, guess in zip(chosen, predicted, strict=True)
-    ]
-    return attribution_sheet(images.mean(axis=1), maps, masks, titles)
+    found = []
+    for i, image, guess, attribution in zip(chosen, images.mean(axis=1), predicted, maps, strict=True):
+        mask = task.read_mask(test.samples[i], done.record.preprocessing)
+        found.append(
+            {
+                "image": outlined(image, mask),
+                "map": overlaid(image, attribution),
+                "said": names[guess],
+                "truth": names[test.labels[i]],
+                "probability": f"{rows[i, guess]:.2f}",
+            }
+        )
+    return found
 
 
 def mask_agreement(task: Task, done: Finished, progress: Progress) -> dict[str, Any] | None:

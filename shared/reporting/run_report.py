@@ -35,22 +35,25 @@ from shared.reporting.class_report import (
     curve_picture,
     curve_tree,
     find_confusions,
+    scale_start,
     shaded,
-    with_bars,
 )
+from shared.reporting.counts_view import plural, view_text
 from shared.reporting.figures.curves import training_curve
 from shared.reporting.finished import Finished
 from shared.reporting.html import template
 from shared.reporting.missed_report import missed_section
 from shared.reporting.model_card import model_card
-from shared.reporting.run_attributions import attribution_figure, mask_agreement
-from shared.reporting.run_figures import curve_figures, miss_figure
+from shared.reporting.run_attributions import attribution_pictures, mask_agreement
+from shared.reporting.run_figures import curve_figures, missed_images
 from shared.runs.acquisition import describe_seen
 from shared.runs.certificate import certificate_text
 from shared.runs.record import ModelRecord
 from shared.runs.verdict import verdict_of
 from shared.task import Task
 
+TONES = ("", "doubt", "bad", "bad")
+"""The colour of a verdict by its severity, as templates name it."""
 CHOSEN_ON_VALIDATION = "Checkpoint, head, temperature, aggregation and threshold were chosen on validation."
 
 
@@ -119,9 +122,11 @@ def report_context(task: Task, name: str, done: Finished, tree: Mapping[str, Any
     """
     return {
         "name": name,
+        "kind": "report of a run",
         "title": task.title,
         "group_name": task.group_name,
         "verdict": tree["verdict"],
+        "tone": TONES[verdict_of(done.record, tree).fitness.severity],
         "disclaimers": [*disclaimers(task, done.record.synthetic), *_warnings(task, done)],
         "notes": tree["notes"],
         "choice": " ".join(done.chosen_by) or CHOSEN_ON_VALIDATION,
@@ -182,6 +187,8 @@ def _result_tables(task: Task, done: Finished, tree: Mapping[str, Any]) -> dict[
         "rows": rows,
         "by_group": by_group,
         "group": _unit(task, done),
+        "unit_plural": plural(_unit(task, done)),
+        "view": view_text(test, _unit(task, done), task.positive_name),
         "missed": missed_section(test, _unit(task, done), task.positive_name),
         "argmax": argmax,
         "legend": [measure for measure in measures_in(Table.REPORT) if measure.key in used],
@@ -208,11 +215,10 @@ def _class_tables(task: Task, done: Finished, tree: Mapping[str, Any]) -> dict[s
         return found | {"by_class": None}
     test = done.splits["test"]
     confusions = find_confusions(done.probabilities["test"], test.labels)
-    start, bars = with_bars(tree["classes"])
     return found | {
         "by_class": {
-            "rows": bars,
-            "from": start,
+            "rows": tree["classes"],
+            "from": scale_start([row["recall"] for row in tree["classes"]]),
             "pairs": confusion_pictures(tree["confused_pairs"], confusions, test, done.record.threshold),
             "curve": curve_picture(done.probabilities, done.splits, done.results, rejection["target"]),
         }
@@ -223,9 +229,9 @@ def _figures(task: Task, done: Finished) -> dict[str, Any]:
     """The figures of the test and of the training."""
     return {
         "curves": curve_figures(task.positive_name, done),
-        "misses": miss_figure(done),
+        "misses": missed_images(done),
         "curve": training_curve(done.history),
-        "sheet": attribution_figure(task, done),
+        "sheet": attribution_pictures(task, done),
         "method": DEFAULT_METHOD,
     }
 

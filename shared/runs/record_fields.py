@@ -106,7 +106,7 @@ def _is_ood(value: object) -> bool:
 
 
 def _is_copy_rule(value: object) -> bool:
-    return isinstance(value, dict) and set(value) == {"mirrored", "altered"} and all(map(_is_truth, value.values()))
+    return isinstance(value, dict) and {"mirrored", "altered"} <= set(value) and all(map(_is_truth, value.values()))
 
 
 def _are_classes(value: object) -> bool:

@@ -17,6 +17,9 @@ from shared.samples import Sample
 from shared.task import Preprocessing
 from shared.training.augmented import Augment
 
+OnRow = Callable[[int, Mapping[str, Any]], None]
+"""Takes the number of an epoch, from 1, and its row of the history."""
+
 
 @dataclass(frozen=True)
 class Target:
@@ -57,6 +60,8 @@ class Job:
         target: Unlabelled images of the domain to adapt to; None: no adaptation.
         on_epoch_end: Called with the job and the number of the epoch, from 0, after each epoch. It records what is
             evaluated later; training does not learn from it.
+        on_row: Called with the number of the epoch, from 1, and its row of the history, once the row is complete, to
+            show it elsewhere. A row may come twice, where training resumes.
         folds: Folds of the training images, which choose in place of `validation`; None: `validation` chooses.
         state: Values that a strategy's `fit` stores for its `features`.
         folded_batch_norm: Whether BatchNorm was folded into the convolutions of the backbone's weights.
@@ -80,6 +85,7 @@ class Job:
     progress: Progress
     target: Target | None = None
     on_epoch_end: Callable[[Job, int], None] = lambda *_: None
+    on_row: OnRow = lambda *_: None
     folds: Folds | None = None
     state: dict[str, Any] = field(default_factory=dict)
     folded_batch_norm: bool = False

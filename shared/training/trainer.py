@@ -263,6 +263,8 @@ class _Loop:
                 **self.loss_module.objective.metrics(),
             }
         )
+        if self.accelerator.is_main_process:
+            self.job.on_row(len(self.history), self.history[-1])
         score = measured["validation_score"]
         if at.best_score is None or score > at.best_score:
             at.best_score = score

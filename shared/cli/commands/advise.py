@@ -50,7 +50,8 @@ def add(app: typer.Typer, task: "Task") -> None:
             ),
         ] = None,
         out: Annotated[
-            Path | None, typer.Option(help="Also write advice.json, and advised.yaml for `train`, into this folder.")
+            Path | None,
+            typer.Option(help="Also write advice.html, advice.json, and advised.yaml for `train`, into this folder."),
         ] = None,
     ) -> None:
         """Measure which settings suit a dataset.
@@ -62,4 +63,5 @@ def add(app: typer.Typer, task: "Task") -> None:
             found = Application(task).advise(data, settings=overrides, weights=weights or (), out=out)
             show(found.lines)
             if out is not None:
+                typer.echo(f"report: {out / 'advice.html'}")
                 typer.echo(f"next: {task.name} train {out / 'advised.yaml'}")

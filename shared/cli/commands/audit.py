@@ -68,7 +68,8 @@ def add(app: typer.Typer, task: "Task", search_further: FurtherSearch = no_furth
             ),
         ] = None,
         out: Annotated[
-            Path | None, typer.Option(help="Also write audit.json, pairs.csv and pairs.png into this folder.")
+            Path | None,
+            typer.Option(help="Also write audit.html, audit.json, pairs.csv and pairs.png into this folder."),
         ] = None,
         **extra: Any,
     ) -> None:

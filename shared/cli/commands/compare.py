@@ -56,7 +56,8 @@ def add(app: typer.Typer, task: "Task") -> None:
     ) -> None:
         """Compare backbones, strategies and seeds.
 
-        Every combination of backbone, strategy, label budget and seed is trained and tested. The results are printed
+        Every combination of backbone, strategy, label budget and seed is trained and tested. Where seeds share one
+        division of the data (data.split.seed in base), the mean of their answers is a row too. The results are printed
         and lie under runs/compare/NAME as compare.html, .json, .csv and .tex. The same command again resumes. A run
         that fails does not stop the others; it makes the exit code 1, and is tried again the next time.
         """

@@ -14,7 +14,6 @@ from shared.cli.arguments import ConfigArgument, OverridesArgument
 from shared.cli.help import Topic, examples
 from shared.cli.support import reported, show, split_words
 from shared.errors import UsageError
-from shared.io.writes import make_folder
 
 if TYPE_CHECKING:
     from shared.task import Task
@@ -52,7 +51,9 @@ def add(app: typer.Typer, task: "Task") -> None:
                 help="Hold out one domain (scanner, collection) at a time in place of k folds; --folds is then refused."
             ),
         ] = None,
-        out: Annotated[Path | None, typer.Option(help="Also write crossval.json into this folder.")] = None,
+        out: Annotated[
+            Path | None, typer.Option(help="Also write crossval.json and crossval.html into this folder.")
+        ] = None,
     ) -> None:
         """Cross-validate by folds or left-out domains.
 
@@ -62,11 +63,8 @@ def add(app: typer.Typer, task: "Task") -> None:
         with reported(resumes=True):
             if leave_out is not None and folds is not None:
                 raise UsageError(f"--folds {folds} and --leave-out both choose the test set; give one of them")
-            make_folder(out)
             named, words = split_words(config, overrides)
-            found = Application(task).crossval(named, settings=words, folds=folds, repeats=repeats, leave_out=leave_out)
+            found = Application(task).crossval(
+                named, settings=words, folds=folds, repeats=repeats, leave_out=leave_out, out=out
+            )
             show(found.lines)
-            if out is not None:
-                from shared.io.atomic import write_json
-
-                write_json(out / "crossval.json", found.to_json())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from shared.api import Application
-from shared.cli.arguments import RunArgument
+from shared.cli.arguments import NamedRunArgument
 from shared.cli.help import Topic, examples
 from shared.cli.support import reported, show
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def add(app: typer.Typer, task: "Task") -> None:
-    """Adds the command `report`, which prints the main results of a run, to a command line.
+    """Adds the command `report`, which prints the main results of a run or lists all reports, to a command line.
 
     Args:
         app: The command line to add it to.
@@ -32,10 +32,12 @@ def add(app: typer.Typer, task: "Task") -> None:
             "report runs/pilot > summary.txt",
         ),
     )
-    def report(run: RunArgument) -> None:
+    def report(run: NamedRunArgument = None) -> None:
         """Print the main results of a run.
 
-        The last line says where its full report (HTML) lies.
+        The last line says where its full report (HTML) lies. Without RUN, all reports under runs/ are listed on one
+        page with links.
         """
         with reported():
-            show(Application(task).load_run(run).lines)
+            known = Application(task)
+            show(known.index().lines if run is None else known.load_run(run).lines)

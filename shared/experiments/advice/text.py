@@ -29,15 +29,27 @@ def as_text(tree: Mapping[str, Any], config: Config) -> list[str]:
     """
     return [
         *(["Synthetic data: these images were made by a program."] if tree["synthetic"] else []),
-        *_data_lines(tree["data"]),
+        *data_lines(tree["data"]),
         *(line for one in tree["backbones"] for line in _backbone_lines(one, tree["measure"])),
-        *_missing_lines(tree),
+        *missing_lines(tree),
         *_candidate_lines(tree),
-        f"scenario: {_scenario(tree['scenario'])}",
-        f"advice: {_advice(tree, config)}",
-        f"expected {column_heading(tree['measure'])}: {measure_text(tree['expected'])} {_expected_on(tree)}",
+        f"scenario: {scenario_text(tree['scenario'])}",
+        *verdict_lines(tree, config),
         f"why: {why(tree)}",
         f"measured in {tree['seconds']:.0f} s",
+    ]
+
+
+def verdict_lines(tree: Mapping[str, Any], config: Config) -> list[str]:
+    """Writes the advice and what to expect of it, a line each, without a full stop.
+
+    Args:
+        tree: Measurements and advice, the first result of `shared.experiments.advice.advise.advise`.
+        config: The advised configuration, its second result.
+    """
+    return [
+        f"advice: {_advice(tree, config)}",
+        f"expected {column_heading(tree['measure'])}: {measure_text(tree['expected'])} {_expected_on(tree)}",
     ]
 
 
@@ -52,7 +64,7 @@ def why(tree: Mapping[str, Any]) -> str:
     best = advised if advised["recipe"] == FINETUNE else max(tuned, key=lambda one: one["gain"]["value"])
     gain = best["gain"]
     error = "" if gain["error"] is None else f" ± {gain['error']:.3f}"
-    base = f"{tree['best_linear']['name']} with {_recipe(tree['best_linear'])}"
+    base = f"{tree['best_linear']['name']} with {recipe_text(tree['best_linear'])}"
     if best is advised:
         result = f"fine-tuning {best['name']} gains {gain['value']:+.3f}{error} over {base}"
     else:
@@ -78,8 +90,12 @@ def as_yaml(tree: Mapping[str, Any], config: Config) -> str:
     return "".join(f"# {line}\n" for line in head) + text
 
 
-def _data_lines(data: Mapping[str, Any]) -> list[str]:
-    """Lines on the size of the data and on how much of them was used."""
+def data_lines(data: Mapping[str, Any]) -> list[str]:
+    """Writes lines on the size of the data and on how much of them was used.
+
+    Args:
+        data: The part `data` of an advice.
+    """
     counts = data["counts"]
     each = ", ".join(f"{name} {count}" for name, count in counts.items())
     classes = each if len(counts) <= MAX_NAMED else f"{min(counts.values())} to {max(counts.values())} images each"
@@ -97,20 +113,32 @@ def _data_lines(data: Mapping[str, Any]) -> list[str]:
 
 def _backbone_lines(one: Mapping[str, Any], measure: str) -> list[str]:
     """Lines on one backbone: transferability scores, and linear classifiers over its depth."""
-    over_depth = ", ".join(
+    return [
+        f"{one['name']} ({one['weights']}): LogME {one['log_me']:.3f}, H-score {one['h_score']:.2f}",
+        f"    pretrained on {one['pretrained_on']}",
+        f"    linear {column_heading(measure)} over depth: {depth_text(one)}",
+    ]
+
+
+def depth_text(one: Mapping[str, Any]) -> str:
+    """Writes the measure of a linear classifier on each single layer of a backbone, in their order.
+
+    Args:
+        one: A backbone of an advice.
+    """
+    return ", ".join(
         f"{t['layers'][0]} {t['value']:.3f}"
         for t in one["layers"]
         if t["pooling"] == "avg_1x1" and len(t["layers"]) == 1
     )
-    return [
-        f"{one['name']} ({one['weights']}): LogME {one['log_me']:.3f}, H-score {one['h_score']:.2f}",
-        f"    pretrained on {one['pretrained_on']}",
-        f"    linear {column_heading(measure)} over depth: {over_depth}",
-    ]
 
 
-def _missing_lines(tree: Mapping[str, Any]) -> list[str]:
-    """Lines on the backbones that were not tried, and why."""
+def missing_lines(tree: Mapping[str, Any]) -> list[str]:
+    """Writes lines on the backbones that were not tried, and why.
+
+    Args:
+        tree: Measurements and advice, the first result of `shared.experiments.advice.advise.advise`.
+    """
     lines = []
     if tree["too_small_for"]:
         names = ", ".join(tree["too_small_for"])
@@ -129,14 +157,18 @@ def _candidate_lines(tree: Mapping[str, Any]) -> list[str]:
         gain = one["gain"]
         more = "" if gain is None else f", {gain['value']:+.3f} against the best linear head on the same images"
         lines.append(
-            f"tried: {one['name']}, {_recipe(one)}: {measure_text(one)} "
+            f"tried: {one['name']}, {recipe_text(one)}: {measure_text(one)} "
             f"({one['images']} images at {one['side']} px{more})"
         )
     return lines
 
 
-def _scenario(scenario: Mapping[str, Any]) -> str:
-    """CS231n's scenario of the data, with the two layers that decided it."""
+def scenario_text(scenario: Mapping[str, Any]) -> str:
+    """Writes CS231n's scenario of the data, with the two layers that decided it.
+
+    Args:
+        scenario: The part `scenario` of an advice.
+    """
     last, best = scenario["last"], scenario["best"]
     like = "like" if scenario["alike"] else "unlike"
     return (
@@ -150,7 +182,7 @@ def _scenario(scenario: Mapping[str, Any]) -> str:
 def _advice(tree: Mapping[str, Any], config: Config) -> str:
     """The advised backbone and recipe, with rates and epochs where it has them."""
     advised = tree["advised"]
-    name = f"{advised['name']}, {_recipe(advised)}"
+    name = f"{advised['name']}, {recipe_text(advised)}"
     if advised["recipe"] != FINETUNE:
         return f"{name}, solved to convergence: no learning rate"
     *_, last = config.strategy["phases"]
@@ -160,8 +192,12 @@ def _advice(tree: Mapping[str, Any], config: Config) -> str:
     )
 
 
-def _recipe(one: Mapping[str, Any]) -> str:
-    """A recipe in words, with the layers where it chose some."""
+def recipe_text(one: Mapping[str, Any]) -> str:
+    """Writes a recipe in words, with the layers where it chose some.
+
+    Args:
+        one: A candidate of an advice.
+    """
     return RECIPE_WORDS[one["recipe"]].format(layers=_joined(one), pooling=one["pooling"])
 
 

@@ -8,12 +8,15 @@ from typing import Any
 
 from shared.evaluation.measure import MEASURES
 from shared.experiments.comparison.plan import budget_in_words
-from shared.reporting.figures.canvas import MUTED, address, new_figure
+from shared.reporting.figures.canvas import MUTED, WIDE, address, new_figure
 
-COLOURS = ("#1d2733", "#b3261e", "#0072b2", "#009e73", "#e69f00", "#cc79a7", "#56b4e9", "#8a94a0")
-"""One for each backbone. Source: Okabe & Ito, Color Universal Design, 2008, after the two colours of all pictures."""
+COLOURS = ("#1d2733", "#b3261e", "#0072b2", "#00855f", "#a86f00", "#b8528a", "#2a83b8", "#66707c")
+"""One for each backbone. Source: Okabe & Ito, Color Universal Design, 2008, after the two colours of
+all pictures; darkened until their contrast to white is above 3, as WCAG AA asks of lines."""
 MARKERS, DASHES = ("o", "s", "^", "D", "v", "P"), ("-", "--", ":", "-.")
 """One for each strategy."""
+LEGEND_LINE = 0.22
+"""Height of a line of the legend, in inches."""
 
 
 def pareto_plot(tree: Mapping[str, Any]) -> tuple[str, str] | None:
@@ -32,7 +35,7 @@ def pareto_plot(tree: Mapping[str, Any]) -> tuple[str, str] | None:
     largest = max((row["labels_per_class"] for row in rows), key=_budget)
     rows = [row for row in rows if row["labels_per_class"] == largest]
     looks = _looks(tree)
-    figure, axes = new_figure(7.4, 3.6)
+    figure, axes = new_figure(WIDE, 3.2 + LEGEND_LINE * (len(rows) + 1))
     points = [(row["costs"]["latency_ms"], row["measures"][main]["value"]) for row in rows]
     front = pareto_front(points)
     axes.step(*zip(*front, strict=True), where="post", color=MUTED, linewidth=0.9, zorder=1, label="not dominated")
@@ -45,7 +48,7 @@ def pareto_plot(tree: Mapping[str, Any]) -> tuple[str, str] | None:
     axes.set_xlim(0.0, 1.12 * max(latency for latency, _ in points))
     axes.set_xlabel("latency of one image, ms (to the left is better)")
     axes.set_ylabel(f"test {MEASURES.get(main).title}")
-    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize=8)
+    figure.legend(frameon=False, loc="outside lower left")
     return budget_in_words(largest), address(figure)
 
 
@@ -79,9 +82,9 @@ def learning_curves(tree: Mapping[str, Any]) -> str | None:
     budgets = sorted({row["labels_per_class"] for row in rows}, key=_budget)
     if len(budgets) < 2:
         return None
-    figure, axes = new_figure(7.4, 3.6)
     looks = _looks(tree)
     count = len(looks)
+    figure, axes = new_figure(WIDE, 3.2 + LEGEND_LINE * count)
     for number, ((backbone, strategy), (colour, marker, dash)) in enumerate(looks.items()):
         own = {
             row["labels_per_class"]: row for row in rows if (row["backbone"], row["strategy"]) == (backbone, strategy)
@@ -97,7 +100,7 @@ def learning_curves(tree: Mapping[str, Any]) -> str | None:
     axes.set_xticks(range(len(budgets)), ["all" if labels is None else str(labels) for labels in budgets])
     axes.set_xlabel("training labels a class")
     axes.set_ylabel(f"test {MEASURES.get(main).title}")
-    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize=8)
+    figure.legend(frameon=False, loc="outside lower left")
     return address(figure)
 
 

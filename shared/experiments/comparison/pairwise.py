@@ -23,9 +23,16 @@ MIN_OF_EACH_KIND = 2
 
 
 @dataclass(frozen=True)
-class _Test:
-    """The test of a run: its predictions, and the record that says how slices are put together."""
+class Tested:
+    """The test of a model.
 
+    Attributes:
+        name: Name of the model in messages.
+        record: Its record, which says how slices are put together.
+        predictions: What it says of the images of the test.
+    """
+
+    name: str
     record: ModelRecord
     predictions: Predictions
 
@@ -72,22 +79,37 @@ def compare_runs(run: Path, other: Path) -> dict[str, Any]:
         UsageError: A run is unfinished, or the two are of different applications.
         DataError: Their tests share no image, or name it differently.
     """
-    one, two = _read(run), _read(other)
+    one, two = read_test(run), read_test(other)
     if one.record.task != two.record.task:
         raise UsageError(f"{run} and {other} are runs of different applications")
+    return compare_tests(one, two)
+
+
+def compare_tests(one: Tested, two: Tested) -> dict[str, Any]:
+    """Compares two models on the images that both tested, as `compare_runs` does.
+
+    Args:
+        one: The test of a model.
+        two: The test of another model of the same application.
+
+    Raises:
+        DataError: The tests share no image, or name it differently.
+    """
     first, second = one.labels, two.labels
     shared = [name for name in first if name in second]
     if not shared:
         raise DataError(
-            f"the tests of {run} and {other} share no image; split both alike (same data, data.split and seed)"
+            f"the tests of {one.name} and {two.name} share no image; split both alike (same data, data.split and seed)"
         )
     if any(first[name] != second[name] for name in shared):
-        raise DataError(f"{run} and {other} give the same image different labels; they were trained on different data")
+        raise DataError(
+            f"{one.name} and {two.name} give the same image different labels; they were trained on different data"
+        )
     units = one.units(shared)
     accuracy, auc = _accuracies(one.right(shared), two.right(shared), units), _aucs(one, two, shared)
     apart = len(first) + len(second) - 2 * len(shared)
     lines = [
-        f"{run.name} against {other.name}, {len(shared)} test images in common, of {len(set(units))} independent units"
+        f"{one.name} against {two.name}, {len(shared)} test images in common, of {len(set(units))} independent units"
         + (f" ({apart} images are in one test only)" if apart else "")
     ]
     if auc is not None:
@@ -118,7 +140,7 @@ def _accuracies(one: NDArray[np.float64], two: NDArray[np.float64], units: list[
     }
 
 
-def _aucs(one: _Test, two: _Test, samples: list[str]) -> dict[str, Any] | None:
+def _aucs(one: Tested, two: Tested, samples: list[str]) -> dict[str, Any] | None:
     if not any(one.record.positive) or not any(two.record.positive):
         return None
     (first, ill), (second, _) = one.by_unit(samples), two.by_unit(samples)
@@ -127,8 +149,17 @@ def _aucs(one: _Test, two: _Test, samples: list[str]) -> dict[str, Any] | None:
     return asdict(compare_aucs(first, second, ill))
 
 
-def _read(run: Path) -> _Test:
+def read_test(run: Path) -> Tested:
+    """Reads the test of a finished run.
+
+    Args:
+        run: The run folder.
+
+    Raises:
+        RunError: The run is damaged, or has no predictions of a test.
+        UsageError: It is unfinished.
+    """
     check_finished(run)
     if not (run / FILE).exists():
         raise RunError(f"{run} has no predictions of a test; evaluate it on DATA, or train a run")
-    return _Test(read_model_record(run), read_predictions(run))
+    return Tested(run.name, read_model_record(run), read_predictions(run))

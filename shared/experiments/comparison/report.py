@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from shared.config.schema import Published
-from shared.evaluation.text import measure_text
+from shared.evaluation.text import column_heading, measure_text
 from shared.experiments.comparison.figures import learning_curves, pareto_plot
 from shared.experiments.comparison.plan import Cell, Plan
+from shared.experiments.comparison.table import shown_rows
 from shared.experiments.comparison.text import NOTES, as_csv, as_latex, failure_lines, headings, table_body
+from shared.experiments.comparison.verdict import comparison_verdict
 from shared.io.atomic import write_json, write_text
+from shared.reporting.class_report import scale_start
 from shared.reporting.html import template
 
 
@@ -26,30 +29,47 @@ def write_comparison(tree: Mapping[str, Any], title: str, folder: Path) -> None:
     write_json(folder / "compare.json", tree)
     write_text(folder / "compare.csv", as_csv(tree))
     write_text(folder / "compare.tex", as_latex(tree))
-    page = template("compare.html")
-    html = page.render(
-        name=tree["name"],
-        title=title,
-        disclaimers=tree["disclaimers"],
-        headings=headings(tree),
-        lines=table_body(tree),
-        best=[row["best"] for row in tree["rows"]],
-        starts=_starts(tree),
-        reading=NOTES,
-        notes=tree["notes"],
-        failures=failure_lines(tree),
-        published=tree["published"],
-        pareto=pareto_plot(tree),
-        curves=learning_curves(tree),
-        runs=[run for row in tree["rows"] for run in row["runs"].values()],
-    )
-    write_text(folder / "compare.html", html)
+    write_text(folder / "compare.html", template("compare.html").render(_context(tree, title)))
 
 
-def _starts(tree: Mapping[str, Any]) -> list[bool]:
-    """For each row, whether it is the first of its label budget; False for the first row of all."""
-    budgets = [row["labels_per_class"] for row in tree["rows"]]
-    return [place > 0 and budget != budgets[place - 1] for place, budget in enumerate(budgets)]
+def _context(tree: Mapping[str, Any], title: str) -> dict[str, Any]:
+    """Everything that the page shows."""
+    return {
+        "name": tree["name"],
+        "kind": "comparison",
+        "title": title,
+        "verdict": comparison_verdict(tree),
+        "disclaimers": tree["disclaimers"],
+        "main": column_heading(tree["main"]),
+        "from": scale_start([row["measures"].get(tree["main"], {}) for row in shown_rows(tree)]),
+        "glance": _glance(tree),
+        "headings": headings(tree),
+        "lines": table_body(tree),
+        "reading": NOTES,
+        "notes": tree["notes"],
+        "failures": failure_lines(tree),
+        "published": tree["published"],
+        "pareto": pareto_plot(tree),
+        "curves": learning_curves(tree),
+        "runs": [run for row in tree["rows"] for run in row["runs"].values()],
+    }
+
+
+def _glance(tree: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """For each row of the table its setting, main measure and verdict, and whether it begins another label budget."""
+    rows = shown_rows(tree)
+    return [
+        {
+            "setting": f"{row['backbone']} x {row['strategy']}, "
+            f"{'all' if row['labels_per_class'] is None else row['labels_per_class']}",
+            "measure": row["measures"].get(tree["main"]),
+            "value": measure_text(row["measures"].get(tree["main"], "-")),
+            "verdict": row["verdict"],
+            "best": row["best"],
+            "starts": place > 0 and row["labels_per_class"] != rows[place - 1]["labels_per_class"],
+        }
+        for place, row in enumerate(rows)
+    ]
 
 
 def published_lines(plan: Plan, rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from shared.errors import MedtlError
 from shared.evaluation.text import disclaimers
 from shared.experiments.comparison.certificates import certificate_lines
+from shared.experiments.comparison.mean_of_seeds import SeedMean, mean_of_seeds
 from shared.experiments.comparison.plan import Cell, Plan
 from shared.experiments.comparison.pretraining import pretraining_lines
 from shared.experiments.comparison.report import published_lines
-from shared.experiments.comparison.significance import paired_tests
+from shared.experiments.comparison.significance import against_best_run, paired_tests
 from shared.experiments.comparison.state import (
     cells_without_data,
     cells_without_weights,
@@ -22,7 +23,7 @@ from shared.experiments.comparison.state import (
     check_unchanged,
     finished_cells,
 )
-from shared.experiments.comparison.table import table_row
+from shared.experiments.comparison.table import mean_row, table_row
 from shared.processes.jobs import SerialExecutor, Workers, WorkItem
 from shared.processes.worker import run_in_subprocess
 from shared.progress import Progress
@@ -38,6 +39,11 @@ FOLDER = "compare"
 BY_GROUP = (
     "AUC, sensitivity and specificity (at the operating point) count groups of images where they are known; "
     "accuracy counts images by their likeliest class."
+)
+OF_MEANS = (
+    "A mean of seeds averages the answers of the runs in the row above it, as `ensemble` does, and has a threshold of "
+    "its own; it is compared with the best of these runs by validation, on the test images of all, and is no candidate "
+    "for best. Its seconds and the costs of an answer are those of its runs together, added up and not measured."
 )
 log = logging.getLogger(__name__)
 
@@ -58,7 +64,8 @@ def run_comparison(
 
     Returns:
         Plain data: `name`, `task`, `disclaimers` and `notes` (sentences), `main` (the measure that rows are compared
-        by), `rows` (see `shared.experiments.comparison.table`), and `published` (sentences).
+        by), `rows` (see `shared.experiments.comparison.table`; each has its `mean`, a row of the mean of its seeds or
+        None), and `published` (sentences).
 
     Raises:
         UsageError: The data changed since a cell was trained, or between two cells.
@@ -111,11 +118,14 @@ def _results(
     """The table of all rows with paired tests, costs and published results, as plain data."""
     main = "auc" if task.positive_name is not None else "accuracy"
     rows = [table_row(cells, finished, failures, main) for cells in plan.rows()]
+    means, reasons = _add_means(task, rows, plan.rows(), finished, main)
     notes = [BY_GROUP] if task.positive_name is not None else []
+    notes += [OF_MEANS] if any(means) else []
+    notes += reasons
     notes += dict.fromkeys(words for cell in plan.cells for words in cell.config.data.statements)
     notes += paired_tests(rows, plan.rows(), finished, main)
     notes += pretraining_lines(finished.values())
-    notes += certificate_lines(rows, plan.rows(), finished)
+    notes += certificate_lines(rows, plan.rows(), finished, means)
     _add_costs(task, rows, plan.rows(), finished, progress)
     synthetic = any(read_model_record(run).synthetic for run in finished.values())
     return {
@@ -127,6 +137,29 @@ def _results(
         "rows": rows,
         "published": published_lines(plan, rows),
     }
+
+
+def _add_means(
+    task: Task,
+    rows: Sequence[dict[str, Any]],
+    cells: Sequence[Sequence[Cell]],
+    finished: Mapping[Cell, Path],
+    main: str,
+) -> tuple[list[SeedMean | None], list[str]]:
+    """Adds to each row the mean of its seeds; returns the means, and once each the reasons why there is none."""
+    means, reasons = list[SeedMean | None](), list[str]()
+    for row, own in zip(rows, cells, strict=True):
+        found = mean_of_seeds(task, own, finished)
+        mean = found if isinstance(found, SeedMean) else None
+        row["mean"] = None
+        if mean is not None:
+            runs = {cell.seed: finished[cell] for cell in own if cell in finished}
+            row["mean"] = mean_row(mean, row, list(runs.values()), main)
+            row["mean"] |= {"best": False, "against_best": against_best_run(mean, runs, main)}
+        elif isinstance(found, str):
+            reasons.append(found)
+        means.append(mean)
+    return means, list(dict.fromkeys(reasons))
 
 
 def _progress_over_all(progress: Progress, done_before: int, count: int) -> Progress:
@@ -148,7 +181,10 @@ def _add_costs(
     finished: Mapping[Cell, Path],
     progress: Progress,
 ) -> None:
-    """Measures the costs of one run of each row and adds them to the rows; all seeds have the same network."""
+    """Measures the costs of one run of each row and adds them to the rows; all seeds have the same network.
+
+    A mean of seeds costs what its runs cost together.
+    """
     first = [next((finished[cell] for cell in row if cell in finished), None) for row in cells]
     runs = [run for run in first if run is not None]
     measured: list[dict[str, Any] | None] = [None] * len(runs)
@@ -160,6 +196,15 @@ def _add_costs(
     costs = dict(zip(runs, measured, strict=True))
     for row, run in zip(rows, first, strict=True):
         row["costs"] = None if run is None else costs[run]
+        if row["mean"] is not None:
+            row["mean"]["costs"] = _together(row["costs"], len(row["runs"]))
+
+
+def _together(costs: Mapping[str, Any] | None, count: int) -> dict[str, Any] | None:
+    """The costs of several networks that all answer each image."""
+    if costs is None:
+        return None
+    return {key: value / count if key == "images_a_second" else value * count for key, value in costs.items()}
 
 
 def _measure(task: Task, runs: Sequence[Path], progress: Progress) -> list[dict[str, Any] | None]:

@@ -1,4 +1,4 @@
-"""Paired tests of a comparison: every row against the best one of its label budget, corrected for their number."""
+"""Paired tests of a comparison: rows against the best one, means of seeds against their best run; with correction."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 
 from shared.evaluation.statistics.paired import holm, over_seeds
-from shared.experiments.comparison.pairwise import compare_runs
+from shared.experiments.comparison.mean_of_seeds import SeedMean
+from shared.experiments.comparison.pairwise import Tested, compare_runs, compare_tests, read_test
 from shared.experiments.comparison.plan import Cell, budget_in_words
+from shared.experiments.comparison.table import measures_of
+from shared.io.atomic import read_json
 from shared.runs.predictions import read_predictions
 
 
@@ -24,7 +27,8 @@ def paired_tests(
     `difference`, `low` and `high` (means over seeds), `by_seed` (the p-value of each), `p` and `p_holm`.
 
     Args:
-        rows: Rows of the table, as `shared.experiments.comparison.table.table_row` gives them; they are changed.
+        rows: Rows of the table, as `shared.experiments.comparison.table.table_row` gives them; they are changed. The
+            test of the `mean` of a row, where it has one, is corrected with the others.
         cells: The cells of each row.
         finished: Run folders of the finished cells.
         main: Key of the main measure: "auc" (DeLong's test over units) or "accuracy" (sign flips of units).
@@ -32,7 +36,8 @@ def paired_tests(
     Returns:
         A sentence for each test that was not possible, with the reason.
     """
-    notes, tested = list[str](), list[dict[str, Any]]()
+    tests = [row["mean"]["against_best"] for row in rows if row["mean"] is not None]
+    notes, tested = list[str](), [test for test in tests if test is not None]
     runs = [{cell.seed: finished[cell] for cell in row if cell in finished} for row in cells]
     for row in rows:
         row |= {"best": False, "against_best": None}
@@ -59,6 +64,33 @@ def paired_tests(
     for found, corrected in zip(tested, holm([found["p"] for found in tested]), strict=True):
         found["p_holm"] = corrected
     return notes
+
+
+def against_best_run(mean: SeedMean, runs: Mapping[int, Path], main: str) -> dict[str, Any] | None:
+    """Tests the mean of the seeds of a row against the best of its runs, which validation chooses.
+
+    Args:
+        mean: The mean.
+        runs: Its run folders by seed.
+        main: Key of the main measure.
+
+    Returns:
+        What `paired_tests` adds to a row, with the one seed of the best run in `by_seed`; None where no run has the
+        measure on validation, or the test is not defined.
+    """
+    reports = {seed: measures_of(read_json(run / "report.json")["validation"]).get(main) for seed, run in runs.items()}
+    values = {seed: float(measure["value"]) for seed, measure in reports.items() if measure is not None}
+    if not values:
+        return None
+    best = max(values, key=lambda seed: values[seed])
+    found = compare_tests(Tested(mean.name, mean.record, mean.predictions), read_test(runs[best]))[main]
+    if found is None:
+        return None
+    return {
+        "difference": found["first"] - found["second"],
+        **{key: found[key] for key in ("low", "high", "p")},
+        "by_seed": {str(best): found["p"]},
+    }
 
 
 def _over_seeds(runs: Mapping[int, Path], best: Mapping[int, Path], main: str) -> dict[str, Any] | None:

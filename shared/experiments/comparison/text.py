@@ -10,6 +10,8 @@ from typing import Any
 from shared.evaluation.measure import Table, measures_in
 from shared.evaluation.text import column_heading
 from shared.experiments.comparison.plan import budget_in_words
+from shared.experiments.comparison.table import shown_rows
+from shared.experiments.comparison.verdict import comparison_verdict
 
 LATEX = str.maketrans(
     {
@@ -65,7 +67,7 @@ def table_body(tree: Mapping[str, Any]) -> list[list[str]]:
     Args:
         tree: Result of `shared.experiments.comparison.run.run_comparison`.
     """
-    return [_line(row, _measures(tree)) for row in tree["rows"]]
+    return [_line(row, _measures(tree)) for row in shown_rows(tree)]
 
 
 def failure_lines(tree: Mapping[str, Any]) -> list[str]:
@@ -85,7 +87,7 @@ def failure_lines(tree: Mapping[str, Any]) -> list[str]:
 
 
 def as_text(tree: Mapping[str, Any]) -> list[str]:
-    """Writes the whole comparison as lines of text: disclaimers, table, notes, failures, published results.
+    """Writes the whole comparison as lines of text: disclaimers, verdict, table, notes, failures, published results.
 
     Args:
         tree: Result of `shared.experiments.comparison.run.run_comparison`.
@@ -95,6 +97,7 @@ def as_text(tree: Mapping[str, Any]) -> list[str]:
     rows = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table]
     return [
         *tree["disclaimers"],
+        *comparison_verdict(tree),
         "",
         *rows,
         "",
@@ -123,7 +126,7 @@ def as_csv(tree: Mapping[str, Any]) -> str:
         + [f"against_best_{key}" for key in tested]
         + ["seconds", "peak_memory_mib", *costs, "failures"]
     )
-    for row in tree["rows"]:
+    for row in shown_rows(tree):
         table.writerow(
             [row["verdict"], "all" if row["labels_per_class"] is None else row["labels_per_class"], row["chosen_by"]]
             + [row["backbone"], row["strategy"], len(row["runs"]), row["validation"], row["best"]]
@@ -200,7 +203,7 @@ def _measure(row: Mapping[str, Any], name: str) -> str:
     if measure is None:
         return "not defined" if row["runs"] else "failed"
     bounds = "" if measure["low"] is None else f" [{measure['low']:.3f}, {measure['high']:.3f}]"
-    spread = f" ± {measure['spread']:.3f}" if len(row["runs"]) > 1 else ""
+    spread = f" ± {measure['spread']:.3f}" if measure["spread"] is not None and len(row["runs"]) > 1 else ""
     lost = f" ({len(row['failures'])} failed)" if row["failures"] else ""
     return f"{measure['value']:.3f}{spread}{bounds}{lost}"
 

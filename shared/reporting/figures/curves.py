@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.evaluation.calibration import Bin, net_benefit
-from shared.reporting.figures.canvas import ACCENT, INK, MUTED, address, new_figure
+from shared.reporting.figures.canvas import ACCENT, INK, MUTED, SQUARE, WIDE, address, new_figure
 
 
 def training_curve(history: Sequence[Mapping[str, Any]]) -> str | None:
@@ -24,13 +24,13 @@ def training_curve(history: Sequence[Mapping[str, Any]]) -> str | None:
     epochs = [row for row in history if "epoch" in row]
     if not epochs:
         return None
-    figure, axes = new_figure(6.4, 2.6)
+    figure, axes = new_figure(WIDE, 2.6)
     steps = np.arange(1, len(epochs) + 1)
     # a head has no validation accuracy, only the score of its selection rule
     score = "validation_accuracy" if "validation_accuracy" in epochs[0] else "validation_score"
-    axes.plot(steps, [row["train_loss"] for row in epochs], color=INK, label="training loss")
+    axes.plot(steps, [row["train_loss"] for row in epochs], ".-", color=INK, label="training loss")
     if score in epochs[0]:  # missing where nothing was held out
-        axes.plot(steps, [row[score] for row in epochs], color=ACCENT, label=score.replace("_", " "))
+        axes.plot(steps, [row[score] for row in epochs], ".-", color=ACCENT, label=score.replace("_", " "))
     axes.set_xlabel("epoch")
     axes.legend(frameon=False)
     return address(figure)
@@ -53,7 +53,7 @@ def roc_curve(scores: NDArray[np.float64], positive: NDArray[np.bool_], threshol
     from sklearn.metrics import roc_curve as curve
 
     false_rate, true_rate, _ = curve(positive, scores)
-    figure, axes = new_figure(3.6, 3.6)
+    figure, axes = new_figure(SQUARE, SQUARE)
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=":")
     axes.plot(false_rate, true_rate, color=INK)
     called = scores >= threshold
@@ -83,7 +83,7 @@ def precision_recall_curve(
     from sklearn.metrics import precision_recall_curve as curve
 
     precision, recall, _ = curve(positive, scores)
-    figure, axes = new_figure(3.6, 3.6)
+    figure, axes = new_figure(SQUARE, SQUARE)
     axes.step(recall, precision, where="post", color=INK)
     axes.axhline(positive.mean(), color=MUTED, linewidth=0.8, linestyle=":")
     called = scores >= threshold
@@ -108,7 +108,7 @@ def reliability_plot(before: Sequence[Bin], after: Sequence[Bin]) -> str:
     Returns:
         A PNG as a data address for HTML (`data:image/png;base64,...`).
     """
-    figure, axes = new_figure(3.6, 3.6)
+    figure, axes = new_figure(SQUARE, SQUARE)
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=":")
     for bins, colour, label in ((before, MUTED, "before"), (after, INK, "after")):
         observed = np.array([one.observed for one in bins])
@@ -147,7 +147,7 @@ def decision_curve(
     if positive.all() or not positive.any():
         return None
     thresholds = np.linspace(0.01, 0.6, 60)
-    figure, axes = new_figure(6.4, 2.8)
+    figure, axes = new_figure(WIDE, 3.6)
     benefit = net_benefit(scores, positive, thresholds)
     everyone = net_benefit(np.ones(len(scores)), positive, thresholds)
     axes.plot(thresholds, benefit, color=INK, label="model")
@@ -160,7 +160,7 @@ def decision_curve(
     axes.set_ylim(min(-0.05, float(benefit.min())), float(max(benefit.max(), everyone.max())) * 1.1)
     axes.set_xlabel("threshold t: a miss costs (1 - t) / t false alarms")
     axes.set_ylabel("net benefit")
-    axes.legend(frameon=False)
+    figure.legend(frameon=False, loc="outside lower left", ncols=2)
     return address(figure)
 
 
@@ -175,7 +175,7 @@ def size_curve(bins: Sequence[Mapping[str, Any]], unit: str) -> str:
     Returns:
         A PNG as a data address for HTML (`data:image/png;base64,...`).
     """
-    figure, axes = new_figure(6.4, 3.0)
+    figure, axes = new_figure(WIDE, 3.0)
     sizes = [one["median"] for one in bins]
     rates = [one["sensitivity"] for one in bins]
     axes.plot(sizes, [rate["value"] for rate in rates], "o-", color=INK, markersize=4, linewidth=1)
@@ -211,7 +211,7 @@ def reject_curve(
     Returns:
         A PNG as a data address for HTML (`data:image/png;base64,...`).
     """
-    figure, axes = new_figure(6.4, 2.8)
+    figure, axes = new_figure(WIDE, 3.0)
     axes.axhline(target, color=MUTED, linewidth=0.8, linestyle=":", label=f"asked for: {target:g}")
     for (name, (coverage, error)), colour in zip(curves.items(), (MUTED, INK)[-len(curves) :], strict=True):
         axes.plot(coverage, error, color=colour, linewidth=1.2, label=name)

@@ -1,4 +1,4 @@
-"""Sheets of images: thumbnails, misses, attribution maps, pairs."""
+"""Pictures of images: thumbnails, attribution maps, explanations, sheets of pairs."""
 
 from __future__ import annotations
 
@@ -8,96 +8,75 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image as PillowImage
 
-from shared.reporting.figures.canvas import ACCENT, INK, MUTED, _data_address, _png, address
+from shared.reporting.figures.canvas import ACCENT, INK, MUTED, data_address, png
 
 THUMBNAIL = 96
 """Longest side of a thumbnail in pixels: twice its size on a page, for fine screens."""
+OUTLINE = (76, 195, 138)
+"""Colour of the outline of a mask, red, green and blue of 0 to 255."""
 
 
-def thumbnail(image: NDArray[np.float32]) -> str:
+def thumbnail(image: NDArray[np.float32], side: int = THUMBNAIL) -> str:
     """Makes a small grey picture of an image.
 
     Args:
         image: float32 [size, size]; values are cut to 0 to 1.
+        side: Longest side of the picture in pixels; an image that is smaller keeps its size.
 
     Returns:
-        A PNG of at most 96 pixels a side, as a data address for HTML (`data:image/png;base64,...`).
+        A PNG as a data address for HTML (`data:image/png;base64,...`).
     """
-    from PIL import Image
+    picture = PillowImage.fromarray(_bytes(image))
+    picture.thumbnail((side, side))
+    return _address_of(picture)
 
-    picture = Image.fromarray(np.round(np.clip(image, 0.0, 1.0) * 255).astype(np.uint8))
-    picture.thumbnail((THUMBNAIL, THUMBNAIL))
+
+def outlined(image: NDArray[np.float32], mask: NDArray[np.bool_] | None) -> str:
+    """Makes a picture of an image, with the mask of a finding outlined in green.
+
+    Args:
+        image: float32 [size, size]; values are cut to 0 to 1.
+        mask: bool [size, size]; None: it has none.
+
+    Returns:
+        A PNG as a data address for HTML (`data:image/png;base64,...`).
+    """
+    if mask is None or not mask.any():
+        return _address_of(PillowImage.fromarray(_bytes(image)))
+    padded = np.pad(mask, 1)
+    inside = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    coloured = np.repeat(_bytes(image)[..., np.newaxis], 3, axis=2)
+    coloured[mask & ~inside] = OUTLINE
+    return _address_of(PillowImage.fromarray(coloured))
+
+
+def overlaid(image: NDArray[np.float32], attribution: NDArray[np.float32]) -> str:
+    """Makes a picture of an image under its attribution: red raises the score of the class, blue lowers it.
+
+    Args:
+        image: float32 [size, size]; values are cut to 0 to 1.
+        attribution: float32 [size, size], signed; the 99.5th percentile of its size has the full colour.
+
+    Returns:
+        A PNG as a data address for HTML (`data:image/png;base64,...`).
+    """
+    scaled = np.clip(attribution / (float(np.percentile(np.abs(attribution), 99.5)) or 1.0), -1.0, 1.0)
+    strength = np.abs(scaled)[..., np.newaxis]
+    colours = np.stack([1.0 + np.minimum(scaled, 0.0), 1.0 - np.abs(scaled), 1.0 - np.maximum(scaled, 0.0)], axis=2)
+    mixed = (1.0 - strength) * np.clip(image, 0.0, 1.0)[..., np.newaxis] + strength * colours
+    return _address_of(PillowImage.fromarray(_bytes(mixed)))
+
+
+def _bytes(image: NDArray[Any]) -> NDArray[np.uint8]:
+    return np.round(np.clip(image, 0.0, 1.0) * 255).astype(np.uint8)
+
+
+def _address_of(picture: PillowImage.Image) -> str:
     stream = io.BytesIO()
     picture.save(stream, format="PNG", optimize=True)
-    return _data_address(stream.getvalue())
-
-
-def miss_sheet(
-    misses: NDArray[np.float32],
-    neighbours: NDArray[np.float32],
-    titles: Sequence[str],
-    captions: Sequence[Sequence[str]],
-) -> str:
-    """Draws each missed image with the training images of the nearest features to its right.
-
-    Args:
-        misses: float32 [N, size, size] in 0..1, at least one.
-        neighbours: float32 [N, K, size, size] in 0..1.
-        titles: A title for each miss.
-        captions: The class of each neighbour, [N][K].
-
-    Returns:
-        A PNG as a data address for HTML (`data:image/png;base64,...`).
-    """
-    import matplotlib.pyplot as plt
-
-    count, nearest = neighbours.shape[:2]
-    figure, rows = plt.subplots(
-        count, nearest + 1, figsize=(1.5 * (nearest + 1), 1.75 * count), squeeze=False, layout="constrained"
-    )
-    for row, (miss, around) in enumerate(zip(misses, neighbours, strict=True)):
-        for column, (image, title) in enumerate(zip([miss, *around], [titles[row], *captions[row]], strict=True)):
-            rows[row, column].imshow(image, cmap="gray", vmin=0, vmax=1)
-            rows[row, column].set_title(title, fontsize=7, color=ACCENT if column == 0 else INK)
-            rows[row, column].set_axis_off()
-    return address(figure)
-
-
-def attribution_sheet(
-    images: NDArray[np.float32],
-    maps: NDArray[np.float32],
-    masks: Sequence[NDArray[np.bool_] | None],
-    titles: Sequence[str],
-) -> str:
-    """Draws images above their attribution maps, with the masks of findings outlined where they exist.
-
-    Args:
-        images: float32 [N, size, size] in 0..1, at least one.
-        maps: float32 [N, size, size], signed; red pixels raise the score of the class, blue pixels lower it.
-        masks: For each image bool [size, size], or None where it has no mask.
-        titles: A short title for each image.
-
-    Returns:
-        A PNG as a data address for HTML (`data:image/png;base64,...`).
-    """
-    import matplotlib.pyplot as plt
-
-    figure, rows = plt.subplots(2, len(images), figsize=(1.7 * len(images), 3.7), squeeze=False, layout="constrained")
-    shown = None
-    for column, (image, attribution, mask) in enumerate(zip(images, maps, masks, strict=True)):
-        limit = float(np.percentile(np.abs(attribution), 99.5)) or 1.0
-        rows[0, column].imshow(image, cmap="gray", vmin=0, vmax=1)
-        rows[1, column].imshow(image, cmap="gray", vmin=0, vmax=1)
-        alpha = np.clip(np.abs(attribution) / limit, 0, 1)
-        shown = rows[1, column].imshow(attribution / limit, cmap="bwr", vmin=-1, vmax=1, alpha=alpha)
-        if mask is not None and mask.any():
-            rows[0, column].contour(mask, levels=[0.5], colors="#4cc38a", linewidths=0.8)
-        rows[0, column].set_title(titles[column], fontsize=7, color=INK)
-    for axes in rows.ravel():
-        axes.set_axis_off()
-    figure.colorbar(shown, ax=rows[1, :].tolist(), shrink=0.8, label="for / against")
-    return address(figure)
+    return data_address(stream.getvalue())
 
 
 def explanation_picture(
@@ -139,7 +118,7 @@ def explanation_picture(
     figure.suptitle(
         title if warning is None else f"{title}\n{warning}", fontsize=9, color=INK if warning is None else ACCENT
     )
-    return _png(figure)
+    return png(figure)
 
 
 def _check_curves(axes: Any, curves: Mapping[str, Sequence[float]]) -> None:
@@ -162,7 +141,7 @@ def _check_curves(axes: Any, curves: Mapping[str, Sequence[float]]) -> None:
 
 
 def pair_sheet(pictures: NDArray[np.float32], titles: Sequence[Sequence[str]]) -> bytes:
-    """Draws pairs of pictures side by side, three pairs a row.
+    """Draws pairs of pictures side by side, three pairs a row, with the number of each pair, from 1, before it.
 
     Args:
         pictures: float32 [N, 2, side, side] in 0..1, at least one pair.
@@ -186,4 +165,7 @@ def pair_sheet(pictures: NDArray[np.float32], titles: Sequence[Sequence[str]]) -
             place = axes[row, 2 * column + side]
             place.imshow(pair[side], cmap="gray", vmin=0, vmax=1)
             place.set_title(words[side], fontsize=6, color=INK)
-    return _png(figure)
+        # beside the picture, so that it hides nothing of it
+        first = axes[row, 2 * column]
+        first.text(-0.04, 1.0, str(number + 1), transform=first.transAxes, ha="right", va="top", fontweight="bold")
+    return png(figure)

@@ -107,7 +107,7 @@ def test_a_run_stands_for_its_folder(application: Application, run: Run) -> None
 
 
 def test_the_rows_of_a_comparison_need_no_pandas(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = Comparison({"rows": []}, ())
+    found = Comparison({"rows": [], "main": "auc"}, ())
     assert found.rows == []
     assert not found.failed
     monkeypatch.setitem(sys.modules, "pandas", None)

@@ -90,7 +90,7 @@ def _fixed_split(draw: Draw, root: Path) -> Path:
 
 
 def test_a_finished_run_holds_all_its_files_and_no_temporary_ones(tiny_run: Path) -> None:
-    assert {path.name for path in tiny_run.iterdir()} - {".lock"} == FILES
+    assert {path.name for path in tiny_run.iterdir()} - {".lock", "tensorboard"} == FILES
 
 
 def test_the_run_has_learned_and_its_files_agree(tiny_run: Path) -> None:

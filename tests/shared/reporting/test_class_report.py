@@ -19,8 +19,8 @@ from shared.reporting.class_report import (
     confusion_tree,
     curve_tree,
     find_confusions,
+    scale_start,
     shaded,
-    with_bars,
 )
 from shared.samples import Grouping, Sample
 
@@ -72,21 +72,16 @@ def test_the_worst_class_comes_first_with_what_it_was_taken_for(result: dict) ->
     ]
 
 
-def test_a_class_without_an_image_comes_last_and_has_no_bar(result: dict) -> None:
+def test_a_class_without_an_image_comes_last(result: dict) -> None:
     result["recall"]["b"] = {"value": None, "reason": "no such sample"}
-    start, rows = with_bars(class_rows(result, CLASSES, _say))
+    rows = class_rows(result, CLASSES, _say)
     assert [row["label"] for row in rows] == ["c", "a", "b"]
-    assert rows[-1]["bar"] is None
-    assert 0.0 <= start <= 0.9
 
 
-def test_bars_lie_on_one_scale_that_ends_at_1(result: dict) -> None:
-    start, rows = with_bars(class_rows(result, CLASSES, _say))
-    assert start == 0.1  # the interval of 4 of 10 begins at 0.17
-    for row in rows:
-        bar, rate = row["bar"], row["recall"]
-        assert bar["value"] == pytest.approx(100 * (rate["value"] - 0.1) / 0.9, abs=0.06)
-        assert bar["low"] + bar["width"] == pytest.approx(100 * (rate["high"] - 0.1) / 0.9, abs=0.11)
+def test_the_scale_of_rates_shows_the_lowest_interval() -> None:
+    assert scale_start([{"low": 0.17}, {"low": 0.62}, {"value": None}]) == 0.1
+    assert scale_start([{"low": 0.99}]) == 0.9
+    assert scale_start([]) == 0.0
 
 
 def test_confused_pairs_come_by_number_with_their_surest_examples(probabilities: np.ndarray, split: Split) -> None:

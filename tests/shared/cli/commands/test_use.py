@@ -95,6 +95,8 @@ def test_models_lists_what_can_answer_and_names_what_cannot(runs: Path, tiny_run
 
 def test_models_says_what_to_do_where_nothing_is_chosen(runs: Path) -> None:
     assert "no default is chosen; choose one: `handwriting use RUN`" in call(app, "models").stdout
+    shutil.rmtree(runs / "second")
+    assert "runs/first answers: the only finished run under runs/; `handwriting use RUN`" in call(app, "models").stdout
     shutil.rmtree(runs)
     assert "no finished handwriting run under runs/; train one: `handwriting train`" in call(app, "models").stdout
 

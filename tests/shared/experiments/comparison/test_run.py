@@ -243,6 +243,7 @@ ROW = {
     "best": True,
     "against_best": None,
     "costs": {"parameters": 1_500_000, "flops": 2_000_000_000, "images_a_second": 50.0, "latency_ms": 20.0},
+    "mean": None,
 }
 WORSE = ROW | {
     "backbone": "a_much_longer_name",
@@ -272,7 +273,12 @@ TREE = {
 
 def test_the_table_in_a_terminal_is_aligned_and_reports_a_failure_once() -> None:
     lines = as_text(TREE)
-    heading, *rows = lines[2:6]
+    assert lines[1] == (
+        "verdict: net_a x frozen is best by validation with 20 labels a class: accuracy 0.900 [0.850, 0.940] on the "
+        "test, above chance; of 1 other on the same images 1 surely worse"
+    )
+    assert lines[2] == "2 of 6 runs failed"
+    heading, *rows = lines[4:8]
     for name, cell in (("strategy", "frozen"), ("accuracy", "0.900 ± 0.010 [0.850, 0.940]"), ("M params", "1.50")):
         assert rows[0].index(cell) == rows[1].index(cell) == heading.index(name)
     assert "* best" in rows[0]
@@ -320,7 +326,8 @@ def test_a_folder_that_cannot_be_written_is_reported_before_anything_is_trained(
     )
     result = CliRunner().invoke(app, ["compare", "tiny.yaml"])
     assert result.exit_code == 2
-    assert result.stderr == "error: runs/compare/tiny: Not a directory; choose a place that can be written\n"
+    said = "Not a directory; a file has that name where a folder is needed; choose another name"
+    assert result.stderr == f"error: runs/compare/tiny: {said}\n"
 
 
 @pytest.mark.parametrize(("lost", "code"), [(set(), 0), ({1}, 1)])

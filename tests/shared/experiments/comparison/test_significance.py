@@ -46,7 +46,7 @@ def _run(source: Path, to: Path, rewrite: Callable[[int, Row], Row]) -> Path:
 def _table(runs: dict[str, list[Path]], validation: dict[str, float]) -> tuple[list[dict[str, Any]], Any, Any]:
     cells = [tuple(Cell(name, "s", None, seed, Config()) for seed in range(2)) for name in validation]
     rows = [
-        {"backbone": name, "strategy": "s", "labels_per_class": None, "validation": value}
+        {"backbone": name, "strategy": "s", "labels_per_class": None, "validation": value, "mean": None}
         for name, value in validation.items()
     ]
     finished = {cell: runs[cell.backbone][cell.seed] for row in cells for cell in row if cell.backbone in runs}
