@@ -72,4 +72,4 @@ def test_what_is_about_other_data_needs_them(tiny_run: Path) -> None:
         assert is_one_line(refused, f"{words[0]} needs DATA")
     refused = call(app, "evaluate", tiny_run, "--prevalence", 0.1)  # no character is a positive
     assert refused.exit_code == 2
-    assert "No such option" in refused.stderr
+    assert "unknown option" in refused.stderr
