@@ -6,12 +6,15 @@ They are turned into float32 when the network is loaded, so that it computes as 
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
+from onnx.external_data_helper import load_external_data_for_model
 from torch import Tensor, nn
 
 from shared.io.atomic import write_bytes
@@ -77,7 +80,14 @@ def write_alone(network: Path, target: Path) -> None:
         network: The ONNX file; the file that it takes tensors from lies beside it.
         target: The file to write.
     """
-    write_bytes(target, onnx.load(network).SerializeToString())
+    model = onnx.load(network, load_external_data=False)
+    others = {entry.value for one in model.graph.initializer for entry in one.external_data if entry.key == "location"}
+    with TemporaryDirectory() as folder:
+        # copies, because onnx refuses a file that has several hard links, as installers make them
+        for name in others:
+            shutil.copyfile(network.parent / Path(name).name, Path(folder) / Path(name).name)
+        load_external_data_for_model(model, folder)
+    write_bytes(target, model.SerializeToString())
 
 
 def _halved(tensor: onnx.TensorProto) -> NDArray[np.float16] | None:

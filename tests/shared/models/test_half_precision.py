@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from shared.models.half_precision import round_weights, share_weights
+from shared.models.half_precision import round_weights, share_weights, write_alone
 
 
 def _network() -> nn.Module:
@@ -56,6 +56,9 @@ def test_the_exported_network_takes_its_weights_from_the_other_file_and_answers_
     assert path.stat().st_size < size - 4 * 9 * 64
     outside = [one for one in onnx.load(path, load_external_data=False).graph.initializer if one.external_data]
     assert sorted(one.external_data[0].value for one in outside) == ["model.safetensors"] * 2
+    (tmp_path / "linked.safetensors").hardlink_to(tmp_path / "model.safetensors")  # as installers place files
+    write_alone(path, tmp_path / "alone.onnx")
+    assert np.array_equal(_answers(tmp_path / "alone.onnx"), before)
     (tmp_path / "model.safetensors").write_bytes(b"")
     with np.testing.assert_raises(Exception):
         _answers(path)
