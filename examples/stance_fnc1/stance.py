@@ -134,20 +134,17 @@ def features(pairs: list[Pair], articles: Articles, encoder: Path | None) -> Arr
         alike, shared = codes[heads] @ codes[lines].T, (terms[heads] @ terms[lines].T).toarray()
         attention = softmax(SHARPNESS * (alike + shared), axis=1)
         sentence, marks = attention @ codes[lines], attention @ np.log1p(cues[lines].toarray())
-        words = [
-            marks,
-            np.log1p(cues[heads].toarray()),
-            np.repeat(np.log1p(cues[lines].sum(axis=0)), len(heads), axis=0),
-        ]
+        whole = np.repeat(np.log1p(cues[lines].sum(axis=0)), len(heads), axis=0)
+        words = [marks, np.log1p(cues[heads].toarray()), whole]
         numbers = [summary(alike), summary(shared), overlap(terms[heads], terms[lines])]
         made[chosen] = np.hstack([sentence, sentence - codes[heads], sentence * codes[heads], *words, *numbers])
     return made
 
 
 def summary(alike: Array) -> Array:
-    """Sums up the likeness of headlines and sentences, [headlines, sentences], as four numbers a headline."""
-    three = np.sort(alike, axis=1)[:, -3:].mean(axis=1)
-    return np.stack([alike[:, 0], alike.max(axis=1), three, alike.mean(axis=1)], axis=1)
+    """Sums up the likeness of headlines and sentences, [headlines, sentences]: of the first, the best, three, all."""
+    best = np.sort(alike, axis=1)[:, ::-1]
+    return np.stack([alike[:, 0], best[:, 0], best[:, :3].mean(axis=1), alike.mean(axis=1)], axis=1)
 
 
 def overlap(heads: Any, lines: Any) -> Array:
@@ -228,8 +225,8 @@ def main(arguments: list[str] | None = None) -> str:
     parser.add_argument("data", type=Path, nargs="?", help="zip of the four official files; none: generated")
     parser.add_argument("--out", type=Path, default=Path("stance-example"), help="folder of features and runs")
     parser.add_argument("--encoder", help="folder of a sentence encoder, or `lsa`; none: that of the extra `text`")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=8)
+    for name, default in (("--seeds", 3), ("--epochs", 8)):
+        parser.add_argument(name, type=int, default=default)
     given = parser.parse_args(arguments)
     given.out.mkdir(parents=True, exist_ok=True)
     made = given.out / "features.npz"
