@@ -56,7 +56,7 @@ examples: setup ## Run the programs of examples/ whole; REVIEWS= and FNC= name t
 	$(BIN)/python examples/digits/digits.py --out runs/examples/digits
 	$(BIN)/python examples/wine/wine.py --out runs/examples/wine
 	$(BIN)/python examples/sentiment_dann/sentiment.py $(if $(REVIEWS),"$(REVIEWS)") --out runs/examples/sentiment
-	$(BIN)/python examples/stance_fnc1/stance.py $(if $(FNC),"$(FNC)",--encoder lsa) --out runs/examples/stance
+	$(BIN)/python examples/stance_fnc1/stance.py $(if $(FNC),"$(FNC)",--encoder lsa --epochs 150) --out runs/examples/stance
 
 lint: setup ## Format and lint
 	$(BIN)/ruff format --check .

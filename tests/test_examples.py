@@ -96,11 +96,11 @@ def test_stances_are_told_of_topics_that_training_never_saw(tmp_path: Path) -> N
         for split in ("train", "test")
     }
     assert not sides["train"] & sides["test"]
-    table = stance.main(["--out", str(tmp_path), "--encoder", "lsa", "--seeds", "1", "--epochs", "20"])
+    table = stance.main(["--out", str(tmp_path), "--encoder", "lsa", "--seeds", "1", "--epochs", "150"])
     own_words(tmp_path)
     found = {line.split("|")[1].strip(): float(line.split("|")[2].split()[0]) for line in table.splitlines()[2:8]}
     assert list(found) == ["score", "macro F1", "F1 agree", "F1 disagree", "F1 discuss", "F1 unrelated"]
-    assert found["score"] > 0.6
+    assert found["score"] > 0.8
 
 
 def test_the_score_of_stances_is_that_of_the_challenge() -> None:
