@@ -16,6 +16,7 @@ from shared.config.meant import SPOKEN, setting_meant
 from shared.config.named import find_config
 from shared.config.renamed import NOW_SECTIONS, RENAMED
 from shared.config.schema import Config
+from shared.config.yaml_text import NotYaml, parse_yaml
 from shared.errors import ConfigError
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -7,7 +7,6 @@ from typing import Any
 import yaml
 
 from shared.errors import ConfigError
-from shared.io.foreign import contained
 
 MAX_CHARACTERS = 1 << 18
 """256 Ki: a configuration has some hundred lines."""
@@ -50,16 +49,19 @@ def parse_yaml(text: str) -> Any:
     """
     if len(text) > MAX_CHARACTERS:
         raise NotYaml(f"has {len(text)} characters; at most {MAX_CHARACTERS} are read")
-    with contained(lambda words: NotYaml(f"is not YAML: it {words}")):
-        try:
-            loader = _Loader(text)
-            node = loader.get_single_node()
-            if node is None:
-                return None
-            _count(node, {})
-            return loader.construct_document(node)
-        except yaml.YAMLError as error:
-            raise NotYaml(f"is not YAML{_place(error)}") from None
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _count(node, {})
+        return loader.construct_document(node)
+    except NotYaml:
+        raise
+    except yaml.YAMLError as error:
+        raise NotYaml(f"is not YAML{_place(error)}") from None
+    except Exception as error:  # numbers and dates that Python cannot hold, and whatever else PyYAML does not foresee
+        raise NotYaml(f"has a value that cannot be read ({type(error).__name__})") from None
 
 
 def _count(node: Any, known: dict[int, int]) -> int:

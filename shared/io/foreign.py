@@ -1,4 +1,4 @@
-"""The boundary around decoders of foreign bytes: whatever they raise, say or take stays inside, and becomes one line."""
+"""The boundary around decoders of foreign bytes: what they raise, log or take stays inside, and becomes one line."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def contained(refusal: Callable[[str], MedtlError], *loggers: str) -> Iterator[N
             raise refusal(f"takes more than {DECODE_CPU_S:g} s of computing, as no image does") from None
         except MemoryError:
             raise refusal("needs more memory than there is") from None
-        # The one broad catch of the readers. pydicom, nibabel, Pillow, PyYAML and the codecs raise nearly every kind on
-        # damaged bytes (AttributeError, KeyError, struct.error, RecursionError ...); their messages may quote a patient.
+        # The one broad catch of the readers. pydicom, nibabel, Pillow and the codecs raise nearly every kind on damaged
+        # bytes (AttributeError, KeyError, struct.error, RecursionError ...); their messages may quote a patient.
         except Exception as error:
             raise refusal(f"is damaged and cannot be decoded ({type(error).__name__})") from None
 

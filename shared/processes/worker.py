@@ -235,7 +235,10 @@ class _Limits:
         """Gives this process `cpu_s` more seconds; then the system ends it (SIGXCPU)."""
         if self.cpu_s is not None:
             used = resource.getrusage(resource.RUSAGE_SELF)
-            soft, hard = math.ceil(used.ru_utime + used.ru_stime) + self.cpu_s, resource.getrlimit(resource.RLIMIT_CPU)[1]
+            soft, hard = (
+                math.ceil(used.ru_utime + used.ru_stime) + self.cpu_s,
+                resource.getrlimit(resource.RLIMIT_CPU)[1],
+            )
             resource.setrlimit(resource.RLIMIT_CPU, (soft if hard < 0 else min(soft, hard), hard))
 
 
@@ -277,7 +280,6 @@ def _end_with_parent() -> None:
     if (parent := multiprocessing.parent_process()) is not None:
         parent.join()
         os._exit(1)
-
 
 
 def _next_call(pipe: Connection) -> tuple[str, tuple[Any, ...]] | None:

@@ -32,14 +32,39 @@ strategy:
   <<: *b
   rates: [1e-3, 0x1F, 1:30, 2024-01-01, ~, yes, !!binary "aGk="]
 """
-TABLE = b"\xef\xbb\xbfpath,label,split,patient,label:plane\na.png,yes,train,1,axial\n\"b, c.png\",no,test,2,\nd.png,no\n"
+TABLE = b'\xef\xbb\xbfpath,label,split,patient,label:plane\na.png,yes,train,1,axial\n"b, c.png",no,test,2,\nd.png,no\n'
 YAML_WORDS = [b"&a ", b"*a ", b"<<: ", b"[" * 40, b"{" * 40, b"- " * 50, b"!!int ", b"!!float ", b"!!timestamp ", b"? "]
-YAML_WORDS += [b"9" * 5000, b":59" * 900, b"2024-99-99", b"!!python/object:os.system ", b"\x00", b"\xff\xfe", b"%YAML 9.9\n---\n"]
-YAML_WORDS += [b"&a [*a]", b"|2\n", b"\"\\x", b"\n---\n", b".inf", b"1e999", b"!!set {", b"!!omap [", b"\t", b"#"]
+YAML_WORDS += [
+    b"9" * 5000,
+    b":59" * 900,
+    b"2024-99-99",
+    b"!!python/object:os.system ",
+    b"\x00",
+    b"\xff\xfe",
+    b"%YAML 9.9\n---\n",
+]
+YAML_WORDS += [b"&a [*a]", b"|2\n", b'"\\x', b"\n---\n", b".inf", b"1e999", b"!!set {", b"!!omap [", b"\t", b"#"]
 JSON_WORDS = [b"null", b"[]", b"{}", b"-1", b"1e999", b"NaN", b"Infinity", b"true", b'"abc"', b"[[]]", b"9" * 5000]
 JSON_WORDS += [b"[" * 3000, b'"\\ud800"', b"0.5", b"100000", b'{"a": [1]}', b'["a", "a"]']
-TABLE_WORDS = [b",", b";", b'"', b"\n", b"\r", b"\0", b"path", b"label", b"LABEL", b"../", b"/", b"\\", b"a" * 140_000, b",,," * 999]
-NUMBERS = [number.to_bytes(size, order) for number in (0, 1, 0x7FFF, 0xFFFF) for size in (2, 4) for order in ("little", "big")]
+TABLE_WORDS = [
+    b",",
+    b";",
+    b'"',
+    b"\n",
+    b"\r",
+    b"\0",
+    b"path",
+    b"label",
+    b"LABEL",
+    b"../",
+    b"/",
+    b"\\",
+    b"a" * 140_000,
+    b",,," * 999,
+]
+NUMBERS = [
+    number.to_bytes(size, order) for number in (0, 1, 0x7FFF, 0xFFFF) for size in (2, 4) for order in ("little", "big")
+]
 NUMBERS += [b"\xff" * 4, b"\xff\xff\xff\x7f", b"\x7f\xff\xff\xff", b"\0\0\xc0\x7f", b"\0\0\x80\x7f", bytes(48)]
 
 

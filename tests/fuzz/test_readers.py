@@ -62,7 +62,9 @@ def _value_changed(draw: Draw, data: bytes) -> bytes:
     if draw(st.integers(0, 4)) == 0:
         del node[key]
     else:
-        node[key] = draw(st.sampled_from([None, [], {}, -1, 1e308, float("nan"), "abc", True, 0, 10**30, [[]], {"a": 1}]))
+        node[key] = draw(
+            st.sampled_from([None, [], {}, -1, 1e308, float("nan"), "abc", True, 0, 10**30, [[]], {"a": 1}])
+        )
     return json.dumps(tree).encode()
 
 
