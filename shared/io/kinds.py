@@ -230,7 +230,7 @@ def gunzipped_head(data: bytes) -> bytes:
 
 
 def names_in_zip(data: bytes) -> list[str]:
-    """Lists the names of the members of a zip archive, given as its bytes; empty where it is damaged or has too many."""
+    """Lists the names of the members of a zip archive, given as bytes; empty where it is damaged or has too many."""
     try:
         check_directory(io.BytesIO(data), MAX_MEMBERS)
         with zipfile.ZipFile(io.BytesIO(data)) as archive:

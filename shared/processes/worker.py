@@ -235,11 +235,9 @@ class _Limits:
         """Gives this process `cpu_s` more seconds; then the system ends it (SIGXCPU)."""
         if self.cpu_s is not None:
             used = resource.getrusage(resource.RUSAGE_SELF)
-            soft, hard = (
-                math.ceil(used.ru_utime + used.ru_stime) + self.cpu_s,
-                resource.getrlimit(resource.RLIMIT_CPU)[1],
-            )
-            resource.setrlimit(resource.RLIMIT_CPU, (soft if hard < 0 else min(soft, hard), hard))
+            most = math.ceil(used.ru_utime + used.ru_stime) + self.cpu_s
+            _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+            resource.setrlimit(resource.RLIMIT_CPU, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
 def _serve(pipe: Connection, work: Any, level: int | None, limits: _Limits) -> None:

@@ -1,6 +1,6 @@
-"""Searches for bytes on which a reader fails, guided by coverage: `python -m tests.fuzz.search READER CORPUS SECONDS OUT`.
+"""Searches, guided by coverage, for bytes on which a reader fails.
 
-It needs atheris. Faults are written to the folder OUT, and the exit status is then not 0.
+`python -m tests.fuzz.search READER CORPUS SECONDS OUT` needs atheris. Faults are written to the folder OUT, and the exit status is then not 0.
 """
 
 from __future__ import annotations

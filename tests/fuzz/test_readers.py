@@ -19,6 +19,7 @@ from tests.fuzz.readers import Reader, as_json, readers
 
 QUICK, MANY, SECONDS = 60, 3000, 600
 NAMES = ("nifti", "tiff", "yaml", "table", "record")
+VALUES = [None, [], {}, -1, 1e308, float("nan"), "abc", True, 0, 10**30, [[]], {"a": 1}]
 RELEASED = Path(__file__).parents[2] / "medtl" / "models" / "brain-mri" / "model.json"
 Draw = Callable[[st.SearchStrategy], object]
 
@@ -62,9 +63,7 @@ def _value_changed(draw: Draw, data: bytes) -> bytes:
     if draw(st.integers(0, 4)) == 0:
         del node[key]
     else:
-        node[key] = draw(
-            st.sampled_from([None, [], {}, -1, 1e308, float("nan"), "abc", True, 0, 10**30, [[]], {"a": 1}])
-        )
+        node[key] = draw(st.sampled_from(VALUES))
     return json.dumps(tree).encode()
 
 

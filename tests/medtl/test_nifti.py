@@ -254,7 +254,7 @@ def with_space(affine: Any, *, by_qform: bool, pixdim: float = 1.0) -> bytes:
 )
 def test_a_volume_without_extent_is_refused_in_one_line_and_an_audit_names_it(data: bytes, tmp_path: Path) -> None:
     for read in (read_placement, read_volume):
-        with pytest.raises(DataError, match="the volume (does not say how it lies in space|is damaged)"):
+        with pytest.raises(DataError, match=r"the volume (does not say how it lies in space|is damaged)"):
             read(data)
     for kind in ("glioma", "no_tumor"):
         (tmp_path / kind).mkdir()
