@@ -140,7 +140,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         tree = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RunError(
             f"{path} cannot be read: it is missing or cut off ({type(error).__name__}); {COPY_AGAIN}"
         ) from None
