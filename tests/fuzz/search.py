@@ -1,7 +1,7 @@
 """Searches, guided by coverage, for bytes on which a reader fails.
 
-`python -m tests.fuzz.search READER CORPUS SECONDS OUT` needs atheris. Faults are written to the folder OUT, and the exit
-status is then not 0.
+`python -m tests.fuzz.search READER CORPUS SECONDS OUT` needs atheris. Faults are written to the folder OUT, and the
+exit status is then not 0.
 """
 
 from __future__ import annotations
