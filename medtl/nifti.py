@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import math
-import zlib
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from medtl.dicom.geometry import ImagePlane
 from medtl.dicom.view import AXES, View, nearest_plane, view_of
 from shared.errors import DataError, InputRefused
 from shared.io.archives import MAX_FILE_BYTES, most_unpacked
-from shared.io.quiet import quiet_loggers
+from shared.io.foreign import contained
 from shared.samples import Position
 
 VOLUMES = (".nii", ".nii.gz")
@@ -100,7 +100,8 @@ def read_placement(data: bytes) -> Placement:
         DataError: The file is no NIfTI volume of three dimensions, is damaged or too large, or does not say how it lies
             in space.
     """
-    return _placement(_nifti(_unpacked(data, HEADER_BYTES)))
+    with _contained():
+        return _placement(_nifti(_unpacked(data, HEADER_BYTES)))
 
 
 def read_volume(data: bytes) -> tuple[Pixels, Placement]:
@@ -117,12 +118,10 @@ def read_volume(data: bytes) -> tuple[Pixels, Placement]:
         DataError: The volume is damaged, too large, in false colours, has not three dimensions, or does not say how it
             lies in space.
     """
-    image = _nifti(_unpacked(data, MAX_FILE_BYTES))
-    placement = _placement(image)
-    try:
+    with _contained():
+        image = _nifti(_unpacked(data, MAX_FILE_BYTES))
+        placement = _placement(image)
         voxels = _grey(image).reshape(_shape(image))
-    except (OSError, ValueError, EOFError, MemoryError, zlib.error) as error:
-        raise DataError(f"the volume is damaged ({type(error).__name__}); copy or download it again") from None
     slices = np.moveaxis(voxels, placement.axis, 0)
     return slices[:: -1 if placement.reversed else 1], placement
 
@@ -193,22 +192,18 @@ def _unpacked(data: bytes, limit: int) -> bytes:
             return unpacked
     except EOFError:
         raise DataError("the volume breaks off, as a download that did not end; copy or download it again") from None
-    except (OSError, zlib.error) as error:
-        raise DataError(f"the volume is damaged ({type(error).__name__}); copy or download it again") from None
+
+
+def _contained() -> AbstractContextManager[None]:
+    """The boundary around nibabel, numpy and zlib."""
+    return contained(lambda words: DataError(f"the volume {words}; copy or download it again"), HEADER_LOGGER)
 
 
 def _nifti(data: bytes) -> Any:
     import nibabel
-    from nibabel.filebasedimages import ImageFileError
-    from nibabel.spatialimages import HeaderDataError
-    from nibabel.wrapstruct import WrapStructError
 
     kind = nibabel.Nifti2Image if data[:4] in NIFTI2_SIZES else nibabel.Nifti1Image
-    try:
-        with quiet_loggers(HEADER_LOGGER):
-            return kind.from_bytes(data)
-    except (ImageFileError, HeaderDataError, WrapStructError, OSError, ValueError, EOFError) as error:
-        raise DataError(f"the volume is damaged or no NIfTI ({type(error).__name__})") from None
+    return kind.from_bytes(data)
 
 
 def _shape(image: Any) -> tuple[int, ...]:
@@ -240,11 +235,8 @@ def _affine(image: Any) -> NDArray[np.float64]:
 
 def _stated(header: Any, name: str) -> NDArray[np.float64] | None:
     """One of the two transformations of a header; None where its code says that it does not hold."""
-    try:
-        affine, code = getattr(header, f"get_{name}")(coded=True)
-        unit = header.get_xyzt_units()[0]
-    except (ValueError, ArithmeticError, KeyError) as error:
-        raise DataError(f"the volume is damaged ({type(error).__name__} in its {name})") from None
+    affine, code = getattr(header, f"get_{name}")(coded=True)
+    unit = header.get_xyzt_units()[0]
     if not code or affine is None:
         return None
     columns = LPS_OF_RAS @ np.asarray(affine, dtype=np.float64)[:3, :3]

@@ -14,7 +14,7 @@ from fastapi.responses import FileResponse
 from handwriting.task import TASK
 from handwriting.web.teach import teaching_routes
 from handwriting.web.work import KINDS, SIZES, CharacterWork, picture_name
-from shared.processes.worker import WorkFailed
+from shared.processes.worker import ITEM_CPU_S, WorkFailed
 from shared.web.app import build, faults
 from shared.web.guard import Access, Guard
 from shared.web.serving import JUDGING_S, worker_count
@@ -53,7 +53,7 @@ def build_app(run: Path, runs: Path, access: Access, store: UploadStore, *, chos
     work = CharacterWork(TASK, run, threads=1, chosen_among=chosen_among)
     # A page takes seconds: a drawing must not wait for it.
     drawings = WorkerPool(work, 1, DRAWING_S)
-    pool = WorkerPool(work, max(1, worker_count() - 1), JUDGING_S)
+    pool = WorkerPool(work, max(1, worker_count() - 1), JUDGING_S, ITEM_CPU_S)
     site = Site(TASK, run, runs, access, store, pool, LINKS, (drawings,), chosen_among)
 
     def renew(other: Path) -> None:

@@ -11,6 +11,7 @@ from pydicom.encaps import generate_frames
 from medtl.dicom.layout import EXPLICIT_LITTLE_ENDIAN, PixelLayout
 from shared.errors import InputRefused
 from shared.io.archives import most_unpacked
+from shared.io.structure import MAX_SCANS, has_many_scans
 
 MAX_PIXELS = 1 << 28
 """Pixels of one object, or samples where a pixel has three: 1 GiB as float32, above the largest volumes of clinical MR
@@ -22,8 +23,8 @@ MAX_READINGS, READ_ALLOWANCE = 8, 1 << 20
 DEFLATED = "1.2.840.10008.1.2.1.99"
 BITS_ALLOCATED = (8, 16, 32)
 """Values of Bits Allocated that are read; with others GDCM writes outside of its memory. Source: DICOM PS3.5, 8.1.1."""
-END_OF_IMAGE = b"\xff\xd9"
-"""Last marker of a JPEG, JPEG-LS or JPEG 2000 codestream.
+START_OF_IMAGE, END_OF_IMAGE = b"\xff\xd8", b"\xff\xd9"
+"""First marker of a JPEG or JPEG-LS codestream, and the last one of these and of JPEG 2000.
 
 Source: ITU-T T.81, table B.1; ITU-T T.87, annex C; ITU-T T.800, table A.2.
 """
@@ -168,6 +169,8 @@ def check_codestreams(pixels: bytes, layout: PixelLayout) -> None:
             )
         if stated[3] > layout.bits_allocated:
             raise InputRefused("is damaged: the compressed image has more bits than the header states")
+        if frame.startswith(START_OF_IMAGE) and has_many_scans(frame):
+            raise InputRefused(f"has a compressed image of more than {MAX_SCANS} scans, as no scanner writes")
         _check_whole(frame, layout)
 
 

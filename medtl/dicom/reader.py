@@ -20,8 +20,9 @@ from medtl.dicom.header import DicomHeader, parse_header, sop_class_of
 from medtl.dicom.pixels import check_there, decode
 from medtl.dicom.rules import MEDIA_DIRECTORY, check_suitable
 from medtl.dicom.values import text_of, texts_of
-from shared.errors import InputRefused, MedtlError
-from shared.io.quiet import quiet_loggers, suppressed_native_stderr
+from shared.errors import InputRefused
+from shared.io.foreign import contained
+from shared.io.quiet import suppressed_native_stderr
 
 LOGGERS_THAT_QUOTE_VALUES = ("pydicom", "nibabel.global")
 """Loggers that quote damaged values, which may be a name or a date of birth."""
@@ -146,17 +147,8 @@ def untrusted_decoding() -> Iterator[None]:
     Raises:
         InputRefused: Anything was raised inside; the message names its type, never its text.
     """
-    with quiet_loggers(*LOGGERS_THAT_QUOTE_VALUES):
-        try:
-            yield
-        except MedtlError:
-            raise
-        except MemoryError:
-            raise InputRefused("needs more memory than there is") from None
-        # The one broad catch of the readers. pydicom, the codecs and nibabel raise nearly every kind on damaged bytes
-        # (AttributeError, KeyError, struct.error, RecursionError ...); their messages may quote the patient.
-        except Exception as error:
-            raise InputRefused(f"is damaged and cannot be decoded ({type(error).__name__})") from None
+    with contained(InputRefused, *LOGGERS_THAT_QUOTE_VALUES):
+        yield
 
 
 def _parse(data: bytes, *, stop_before_pixels: bool) -> Any:

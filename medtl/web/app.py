@@ -23,7 +23,7 @@ from medtl.web.work import DICOM, SLICES, VIEW, ScanWork, item_folder
 from shared.errors import DataError
 from shared.extras import missing
 from shared.prediction.text import raw_suspicion
-from shared.processes.worker import WorkFailed
+from shared.processes.worker import ITEM_CPU_S, WorkFailed
 from shared.web.app import UploadStatus, build, faults
 from shared.web.guard import Access, Guard
 from shared.web.serving import JUDGING_S, worker_count
@@ -74,7 +74,7 @@ def build_app(
     """
     work = ScanWork(TASK, run, threads=1, chosen_among=chosen_among)
     explaining = ExplainWork(TASK, run, threads=worker_count(), chosen_among=chosen_among)
-    pool = WorkerPool(work, worker_count(), JUDGING_S)
+    pool = WorkerPool(work, worker_count(), JUDGING_S, ITEM_CPU_S)
     explainers = WorkerPool(explaining, 1, JUDGING_S) if find_spec("torch") else None
     links = (("/worklist", "Worklist"),) if spool else ()
     extra_pools = (explainers,) if explainers else ()
@@ -153,7 +153,7 @@ def _scans(site: Site) -> APIRouter:
             raise HTTPException(501, missing("DICOM output", "highdicom"))
         if not (folder / DICOM).is_file():
             try:
-                await site.pool.call("dicom", upload.files, upload.results, index)
+                await site.call(site.pool, "dicom", upload, index)
             except WorkFailed as error:
                 raise HTTPException(409, f"no DICOM objects: {error}") from None
         return FileResponse(folder / DICOM, media_type="application/zip", filename="medtl-results.zip")
@@ -195,7 +195,7 @@ async def _lines(site: Site, explainers: WorkerPool, upload: Upload, index: int,
 
     async def work() -> None:
         try:
-            found = await explainers.call("explain", upload.files, upload.results, index, number, progress=show)
+            found = await site.call(explainers, "explain", upload, index, number, progress=show)
         except WorkFailed as error:
             loop.call_soon(lines.put_nowait, {"fault": str(error)})
         else:

@@ -156,11 +156,11 @@ class Application:
         """
         from shared.api.run import Run
         from shared.runs.chosen import choose_run
-        from shared.runs.folder import check_finished
+        from shared.runs.folder import ANSWERING, check_finished
         from shared.runs.record import read_model_record
 
         chosen = choose_run(self.root, self.task.name, optional_path("run", run), explicit=explicit, released=released)
-        check_finished(chosen.folder)
+        check_finished(chosen.folder, ANSWERING)  # what else a run is asked for checks what it reads
         if (other := read_model_record(chosen.folder).task) != self.task.name:
             raise UsageError(f"{chosen.folder} is a run of {other}; `{self.task.name}` cannot use it")
         return Run(self.task, chosen.folder, self.root, chosen_among=chosen.chosen_among, why=chosen.why)

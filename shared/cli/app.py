@@ -13,6 +13,7 @@ import click
 import typer
 
 from shared.cli.group import CommandGroup
+from shared.io.private_folders import clear_dead
 
 if TYPE_CHECKING:
     from shared.task import Task
@@ -45,7 +46,7 @@ def build_app(task: Task, own_commands: str | None = None) -> typer.Typer:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
-    app.callback()(_start_logging)
+    app.callback()(_begin)
     for add in _find_commands(COMMANDS, *([own_commands] if own_commands else [])):
         add(app, task)
     return app
@@ -73,7 +74,7 @@ def _show_version(asked: bool) -> None:
         raise typer.Exit
 
 
-def _start_logging(
+def _begin(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what is done, on standard error.")] = False,
     version: Annotated[
         bool,
@@ -85,3 +86,4 @@ def _start_logging(
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO if verbose else logging.WARNING, format="%(name)s: %(message)s"
     )
+    clear_dead()  # uploads of a server that was killed

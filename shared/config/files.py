@@ -9,9 +9,8 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from shared.config.named import find_config
+from shared.config.yaml_text import NotYaml, parse_yaml
 from shared.errors import ConfigError
 
 BASE = "base"
@@ -153,13 +152,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ConfigError: The file cannot be read, is not YAML, holds no mapping, or has keys that are not text.
     """
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        tree = parse_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: is no text; a configuration is a YAML file") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: is not YAML{_place(error)}; a line reads `key: value`") from None
+    except NotYaml as error:
+        raise ConfigError(f"{path}: {error}; a line reads `key: value`") from None
     if tree is None:
         return {}
     if not isinstance(tree, dict):
@@ -167,12 +166,6 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if faults := list(_keys_not_text(tree)):
         raise ConfigError(f"{path}: keys must be text; put in quotes: {', '.join(faults)}")
     return tree
-
-
-def _place(error: yaml.YAMLError) -> str:
-    """Where a file stops being YAML, and why, as the rest of a sentence."""
-    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
-    return "" if mark is None else f" at line {mark.line + 1}, column {mark.column + 1} ({problem})"
 
 
 def _keys_not_text(node: Any, above: str = "") -> Iterator[str]:

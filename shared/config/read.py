@@ -9,7 +9,6 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from shared.config.files import BASE, Layers, read_layers
@@ -17,6 +16,7 @@ from shared.config.meant import SPOKEN, setting_meant
 from shared.config.named import find_config
 from shared.config.renamed import NOW_SECTIONS, RENAMED
 from shared.config.schema import Config
+from shared.config.yaml_text import NotYaml, parse_yaml
 from shared.errors import ConfigError
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -188,8 +188,8 @@ def apply_override(tree: dict[str, Any], override: str) -> None:
             f"{COMMAND_LINE}: {override!r} is not of the form key=value, for example seed=1 or backbone.name=vgg16"
         )
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
+        value = parse_yaml(text)
+    except NotYaml:
         raise ConfigError(f"{COMMAND_LINE}: {override!r}: {text!r} is not a YAML value") from None
     *parents, leaf = key.split(".")
     node = tree

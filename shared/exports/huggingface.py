@@ -44,7 +44,6 @@ def write(model: Model, folder: Path) -> None:
     write_json(folder / "config.json", _config(model))
     write_alone(model.folder / "model.onnx", folder / "model.onnx")
     shutil.copyfile(model.folder / "model.safetensors", folder / "model.safetensors")
-    (folder / "model.safetensors").chmod(0o644)  # safetensors lets nobody but the owner read
 
 
 def _config(model: Model) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from pathlib import Path, PurePosixPath
 
 from shared.errors import DataError, UsageError
 from shared.io.kinds import HEAD_BYTES, document_of, identify
+from shared.io.structure import check_directory
 
 SEPARATOR = "::"
 MAX_FILE_BYTES = 1 << 30
@@ -432,7 +433,11 @@ def _archive(path: Path, stamp: tuple[int, int], process: int) -> zipfile.ZipFil
 @lru_cache(maxsize=8)
 def _directory(path: Path, stamp: tuple[int, int]) -> dict[str, zipfile.ZipInfo]:
     try:
+        with path.open("rb") as stream:
+            check_directory(stream, MAX_ARCHIVE_MEMBERS)
         listed = _archive(path, stamp, os.getpid()).infolist()
+    except DataError as error:
+        raise DataError(f"{path.name} {error}") from None
     except Exception as error:  # as in `read_source`
         raise DataError(
             f"{path.name} is a damaged zip archive ({type(error).__name__}): copy or download it again"

@@ -40,7 +40,7 @@ def writing(path: Path) -> Iterator[Path]:
         path: The file; missing folders are made, and an existing file is replaced.
 
     Yields:
-        The temporary file to write, in the same folder.
+        The temporary file to write, in the same folder; it exists, and is empty. The file gets the mode of any new one.
 
     Raises:
         OSError: The system refused to write, whatever a library made of it; the error names `path`.
@@ -49,7 +49,10 @@ def writing(path: Path) -> Iterator[Path]:
     with naming_faults(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            partial.touch()
+            mode = partial.stat().st_mode  # as the umask has it
             yield partial
+            partial.chmod(mode)  # safetensors lets nobody but the owner read
             partial.replace(path)
         finally:
             with suppress(OSError):  # on a disk that is full or read-only there may be nothing to delete
@@ -137,7 +140,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         tree = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RunError(
             f"{path} cannot be read: it is missing or cut off ({type(error).__name__}); {COPY_AGAIN}"
         ) from None

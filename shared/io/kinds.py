@@ -15,10 +15,14 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
 
+from shared.io.structure import check_directory
+
 Group = Literal["picture", "volume", "archive", "clutter", "pointer"]
 """What a file may hold: an image; an image of three dimensions or numbers; other files; nothing that is judged; or it
 stands for a file that is elsewhere."""
 
+MAX_MEMBERS = 100_000
+"""Members of an archive in an archive whose names are looked at."""
 HEAD_BYTES = 4096
 """Bytes that show what a file is: more than the headers of all kinds below, and a page of text."""
 DOWNLOAD_AGAIN = "copy or download it again"
@@ -226,8 +230,9 @@ def gunzipped_head(data: bytes) -> bytes:
 
 
 def names_in_zip(data: bytes) -> list[str]:
-    """Lists the names of the members of a zip archive, given as its bytes; empty where it is damaged."""
+    """Lists the names of the members of a zip archive, given as bytes; empty where it is damaged or has too many."""
     try:
+        check_directory(io.BytesIO(data), MAX_MEMBERS)
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return archive.namelist()
     except Exception:  # as in `shared.io.archives`: zipfile raises nearly every kind on hostile bytes

@@ -13,8 +13,10 @@ from PIL import Image as PillowImage
 from PIL.PngImagePlugin import PngInfo
 
 from shared.errors import DataError
+from shared.io.foreign import contained
 from shared.io.kinds import identify
 from shared.io.quiet import suppressed_native_stderr
+from shared.io.structure import MAX_PAGES, MAX_SCANS, has_many_scans, tiff_pages
 
 Pixels = NDArray[np.float32]
 Ground = Literal["black", "white"]
@@ -22,7 +24,8 @@ Ground = Literal["black", "white"]
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
-SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*")
+JPEG, TIFFS, EXIF = b"\xff\xd8\xff", (b"II*\0", b"MM\0*"), b"Exif\0\0"
+SIGNATURES = (b"\x89PNG\r\n\x1a\n", JPEG, b"BM", *TIFFS)
 """How files of `FORMATS` begin, but for WebP. Source: PNG 5.2; ITU-T T.81 B.1.1.3; the headers of BMP and of TIFF 6.0,
 section 2."""
 MAX_PIXELS = 64_000_000
@@ -79,16 +82,12 @@ def read_picture(data: bytes, ground: Ground) -> Pixels:
         raise DataError(f"{known}read are {', '.join(FORMATS)}")
     if _is_webp(data):
         _check_size(*_webp_size(data))  # Pillow reserves memory for it when it opens the file
-    try:
-        with suppressed_native_stderr(), _open(data) as image:
-            _check(image)
-            image.load()
-            # After loading: Pillow itself turns a TIFF upright then, and takes the tag away.
-            return _pixels(image, image.getexif().get(ORIENTATION, 1), ground)
-    except DataError:
-        raise
-    except Exception as error:  # a codec fed with hostile bytes may raise anything
-        raise DataError(f"the picture is damaged ({type(error).__name__})") from None
+    _check_structure(data)
+    with contained(_refusal), suppressed_native_stderr(), _open(data) as image:
+        _check(image)
+        image.load()
+        # After loading: Pillow itself turns a TIFF upright then, and takes the tag away.
+        return _pixels(image, _orientation(image), ground)
 
 
 def is_synthetic_picture(data: bytes) -> bool:
@@ -130,13 +129,37 @@ def _open(data: bytes) -> PillowImage.Image:
         return PillowImage.open(io.BytesIO(data), formats=FORMATS)
 
 
+def _refusal(words: str) -> DataError:
+    return DataError(f"the picture {words}")
+
+
+def _check_structure(data: bytes) -> None:
+    """Checks scans and pages by the bytes alone: a decoder would walk through all of them."""
+    if data.startswith(JPEG) and has_many_scans(data):
+        raise DataError(f"the picture has more than {MAX_SCANS} scans, as no encoder writes; save it again")
+    if data.startswith(TIFFS):
+        _check_pages(tiff_pages(data))
+
+
 def _check(image: PillowImage.Image) -> None:
     """Checks size and number of pages by the header alone, before any pixel is decoded."""
     _check_size(image.width, image.height)
     # Phones add a depth map or preview to a JPEG behind the picture itself, so for JPEG the first one is meant.
-    pages = getattr(image, "n_frames", 1) if image.format in ("TIFF", "PNG", "WEBP") else 1
+    _check_pages(getattr(image, "n_frames", 1) if image.format in ("PNG", "WEBP") else 1)
+
+
+def _check_pages(pages: int) -> None:
     if pages > 1:
-        raise DataError(f"the picture has {pages} pages; save each one as a file of its own")
+        count = f"more than {MAX_PAGES}" if pages > MAX_PAGES else str(pages)
+        raise DataError(f"the picture has {count} pages; save each one as a file of its own")
+
+
+def _orientation(image: PillowImage.Image) -> object:
+    """How the camera was held, by the EXIF of a picture; 1 where it does not say."""
+    exif = image.info.get("exif", b"").removeprefix(EXIF)
+    if exif.startswith(TIFFS):
+        tiff_pages(exif)
+    return image.getexif().get(ORIENTATION, 1)
 
 
 def _check_size(width: int, height: int) -> None:

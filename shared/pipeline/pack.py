@@ -17,7 +17,7 @@ from shared.config.schema import Config
 from shared.data.loading import load_all
 from shared.errors import DataError, InputRefused, UsageError
 from shared.evaluation.decision.ood import Reference
-from shared.io.atomic import new_folder, read_json, write_json, write_text
+from shared.io.atomic import new_folder, read_json, write_json, write_text, writing
 from shared.models.batch_norm_folding import fold_batch_norm
 from shared.models.half_precision import round_weights, share_weights
 from shared.models.licences import licences_of_first_weights
@@ -138,13 +138,12 @@ def _write_network(packing: _Packing, folder: Path, *, half: bool) -> None:
     if not half:
         for name in ("model.safetensors", "model.onnx"):
             shutil.copyfile(packing.run / name, folder / name)
-            (folder / name).chmod(0o644)
         return
     network, record = load_trained(packing.run)
     check = np.stack([packing.task.preprocess(one, record.preprocessing) for one in packing.images[:2]])
     fold_batch_norm(network, torch.from_numpy(check))
-    save_file(round_weights(network), folder / "model.safetensors")
-    (folder / "model.safetensors").chmod(0o644)  # safetensors lets nobody but the owner read
+    with writing(folder / "model.safetensors") as partial:
+        save_file(round_weights(network), partial)
     export_onnx(network, record.preprocessing, folder / "model.onnx", check)
     share_weights(folder / "model.onnx", folder / "model.safetensors")
 

@@ -21,7 +21,7 @@ from shared.evaluation.decision.places import Values, find_places
 from shared.prediction.answer import CAUTION, UNDECIDED, Answer, SliceAnswer, with_origins
 from shared.runs.acquisition import differences, not_covered
 from shared.runs.certificate import models_among, restated
-from shared.runs.folder import check_finished
+from shared.runs.folder import ANSWERING, check_finished
 from shared.runs.outside_tests import read_outside_tests
 from shared.runs.provenance import Provenance
 from shared.runs.record import read_model_record
@@ -62,7 +62,7 @@ class Predictor:
     def __init__(
         self, run: Path, task: str, preprocess: Preprocess, *, threads: int | None = None, chosen_among: int = 1
     ) -> None:
-        check_finished(run)
+        check_finished(run, ANSWERING)
         self.run, self.name = run, run.resolve().name
         self.record = restated(read_model_record(run), chosen_among)
         if self.record.task != task:

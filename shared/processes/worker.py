@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+import math
 import multiprocessing
 import os
 import resource
 import signal
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 MEMORY_BYTES = 6 << 30
 """For the data of one process that reads files from outside: the largest picture that is read takes 768 MB as numbers,
 and is held three times; torch itself takes 2 GB of address space."""
+ITEM_CPU_S = 240
+"""Seconds of computing of one thread for one item: several times what the largest series takes."""
 STOP_S = 10.0
 """Seconds that a process may take to exit; then it is killed."""
 
@@ -53,13 +58,22 @@ class Worker:
             `Report`.
         timeout_s: Seconds that one call may take; None: no limit.
         memory_bytes: Limit of the child's data (RLIMIT_DATA); None: no limit.
+        cpu_s: Seconds of computing (RLIMIT_CPU) that the child may take between two reports, which the work makes after
+            each item; None: no limit.
         untrusted: Whether the work reads files from outside, which may be made to do harm.
     """
 
     def __init__(
-        self, work: Any, timeout_s: float | None = None, memory_bytes: int | None = None, *, untrusted: bool = True
+        self,
+        work: Any,
+        timeout_s: float | None = None,
+        memory_bytes: int | None = None,
+        cpu_s: int | None = None,
+        *,
+        untrusted: bool = True,
     ) -> None:
-        self._work, self._timeout_s, self._memory_bytes, self._untrusted = work, timeout_s, memory_bytes, untrusted
+        self._work, self._timeout_s, self._untrusted = work, timeout_s, untrusted
+        self._limits = _Limits(memory_bytes, cpu_s)
         self._child: SpawnProcess | None = None
         self._pipe: Connection | None = None
         self._outdated = False
@@ -93,6 +107,10 @@ class Worker:
         if kind == FAULT:
             raise WorkFailed(content)
         return content
+
+    def start(self) -> None:
+        """Starts the child where none is running, so that `kill` ends a call that is about to be made."""
+        self._started()
 
     def renew(self, work: Any) -> None:
         """Replaces the work: the next call is made in a new child; a call in progress ends with the old work.
@@ -141,10 +159,11 @@ class Worker:
             context = multiprocessing.get_context("spawn")
             self._pipe, far = context.Pipe()
             level = None if self._untrusted else logging.getLogger().level
-            arguments = far, self._work, level, self._memory_bytes
+            arguments = far, self._work, level, self._limits
             # a daemon may have no children of its own, which trusted work needs for loading data
-            self._child = context.Process(target=_serve, args=arguments, daemon=self._untrusted)
-            self._child.start()
+            child = context.Process(target=_serve, args=arguments, daemon=self._untrusted)
+            child.start()
+            self._child = child
             far.close()
         return self._pipe
 
@@ -197,27 +216,49 @@ def describe_exit(code: int | None) -> str:
         return f"exit code {code}"
     known = {one.value: one.name for one in signal.Signals}
     name = known.get(-code, f"signal {-code}")
-    return f"{name}, as when memory runs out" if name == "SIGKILL" else name
+    causes = {"SIGKILL": ", as when memory runs out", "SIGXCPU": ": it took more computing than one input may"}
+    return name + causes.get(name, "")
 
 
-def _serve(pipe: Connection, work: Any, level: int | None, memory_bytes: int | None) -> None:
+@dataclass(frozen=True)
+class _Limits:
+    """What the system allows a child."""
+
+    memory_bytes: int | None
+    cpu_s: int | None
+
+    def bound_memory(self) -> None:
+        if self.memory_bytes is not None:
+            resource.setrlimit(resource.RLIMIT_DATA, (self.memory_bytes, self.memory_bytes))
+
+    def bound_computing(self) -> None:
+        """Gives this process `cpu_s` more seconds; then the system ends it (SIGXCPU)."""
+        if self.cpu_s is not None:
+            used = resource.getrusage(resource.RUSAGE_SELF)
+            most = math.ceil(used.ru_utime + used.ru_stime) + self.cpu_s
+            _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+            resource.setrlimit(resource.RLIMIT_CPU, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+
+
+def _serve(pipe: Connection, work: Any, level: int | None, limits: _Limits) -> None:
     """The child: answers calls until the parent closes the pipe; a `level` of None means untrusted work."""
     # Ctrl-C reaches the whole group of processes; the parent decides when this one ends
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if memory_bytes is not None:
-        resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+    limits.bound_memory()
     if level is None:
         _mute()
     else:
         logging.basicConfig(level=level, format="%(name)s: %(message)s")
 
     def report(*content: Any) -> None:
+        limits.bound_computing()
         pipe.send(("progress", content))
 
     with suppress(BrokenPipeError):  # the parent is gone: nobody waits for an answer
         while (call := _next_call(pipe)) is not None:
             method, arguments = call
+            limits.bound_computing()
             pipe.send(_answer(getattr(work, method), (*arguments, report), untrusted=level is None))
 
 
@@ -229,6 +270,14 @@ def _mute() -> None:
     with Path(os.devnull).open("w") as nowhere:
         for stream in (sys.stdout, sys.stderr):
             os.dup2(nowhere.fileno(), stream.fileno())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Ends this process when its parent ends, by SIGKILL too: nobody would delete what it writes after that."""
+    if (parent := multiprocessing.parent_process()) is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _next_call(pipe: Connection) -> tuple[str, tuple[Any, ...]] | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 
 from shared.errors import RunError, UsageError
@@ -19,6 +20,8 @@ TRAINING_DIGESTS, SEEN_IMAGES, SEEN_DIGESTS = "training_digests.txt", "seen_imag
 RECORDS = (TRAINING_DIGESTS, SEEN_IMAGES, SEEN_DIGESTS, "predictions.csv", "report.json")
 """Files that what was seen and what was measured is read from: half of one would be believed."""
 MODEL_FILES = ("model.json", "model.onnx", "model.safetensors", "features.npz")
+ANSWERING = (*MODEL_FILES[:2], "features.npz", TRAINING_DIGESTS, SEEN_IMAGES, SEEN_DIGESTS, "report.json")
+"""Files that are read to answer inputs; a released model may keep the weights of `model.onnx` in a further one."""
 
 
 def is_finished(run: Path) -> bool:
@@ -31,11 +34,15 @@ def is_released(run: Path) -> bool:
     return (run / RELEASED).is_file()
 
 
-def check_finished(run: Path) -> None:
+def check_finished(run: Path, read: Collection[str] | None = None) -> None:
     """Checks that a run is finished and that its model files are unchanged since; raises where they are not.
+
+    Each file is hashed once by a process, and again only where it was written since.
 
     Args:
         run: The run folder.
+        read: Names of the files that are going to be read, of which alone the content is checked; None: all. Of a
+            released model all are.
 
     Raises:
         UsageError: The folder is no run folder, or the run is unfinished.
@@ -54,13 +61,26 @@ def check_finished(run: Path) -> None:
             _check_format(run, read_json(run / "model.json"))  # of another version, which has other files
         raise RunError(f"{run}/{DONE} does not name the files of the model and its records; {COPY_AGAIN}")
     for name, digest in (hashes | records).items():
-        if not (run / name).is_file() or file_hash(run / name) != digest:
+        if read is not None and name not in read and not is_released(run):
+            continue
+        if not (run / name).is_file() or _hash_of(run / name) != digest:
             if is_released(run):
                 raise RunError(f"{run}/{name} is missing or was changed; install the package again")
             raise RunError(
                 f"{run}/{name} is missing or was changed after training, as by a copy that broke off; copy it again "
                 "from where it is whole, or train again"
             )
+
+
+def _hash_of(path: Path) -> str:
+    status = path.stat()
+    return _hash_at(path.resolve(), status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+@lru_cache(maxsize=256)
+def _hash_at(path: Path, *stamp: int) -> str:
+    """The hash of a file at one time: opening a run, and each of its readers, check the same files."""
+    return file_hash(path)
 
 
 def finished_at(run: Path) -> datetime:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
@@ -169,8 +170,10 @@ def _uploads(site: Site, kinds: Sequence[str]) -> APIRouter:
 
     @router.delete("/{name}", status_code=204, responses=faults(404))
     async def delete(name: str) -> None:
-        """Deletes an upload and its results now."""
-        await asyncio.to_thread(site.store.delete, site.upload(name))
+        """Deletes an upload and its results now, and ends the work on it."""
+        upload = site.upload(name)
+        site.store.forget(upload)
+        await asyncio.to_thread(shutil.rmtree, upload.folder, ignore_errors=True)
 
     return router
 

@@ -11,10 +11,11 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from shared.errors import cannot_listen
+from shared.web.connections import HEAD_S, BoundedProtocol, PeerLimit
 from shared.web.guard import Access, is_loopback
 
-MAX_AT_ONCE = 128
-"""Requests that are served at the same time; further ones get status 503."""
+BACKLOG = 1024
+"""Connections that wait for the server to accept them."""
 JUDGING_S = 600.0
 """Seconds for one upload: more than the longest series takes on a slow machine; a call that takes longer hangs."""
 
@@ -37,35 +38,43 @@ def run_server(app: ASGIApp, access: Access, host: str, port: int, say: Callable
     Raises:
         UsageError: The server cannot listen on the port.
     """
+    # before the address is printed: a reader may open it at once
+    with listening(host, port) as opened:
+        for line in _lines(access, host, opened.getsockname()[1]):
+            say(line)
+        make_server(app).run(sockets=[opened])
+
+
+def make_server(app: ASGIApp) -> uvicorn.Server:
+    """Makes a server of an application, whose connections are bounded; it runs on sockets that the caller opens."""
     config = uvicorn.Config(
-        app,
-        host=host,
-        port=port,
+        PeerLimit(app),
+        http=BoundedProtocol,
+        ws="none",
         access_log=False,  # addresses of requests are private
         log_level=logging.WARNING,
         log_config=None,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=MAX_AT_ONCE,
-        timeout_keep_alive=30,
+        timeout_keep_alive=HEAD_S,
         timeout_graceful_shutdown=3,
     )
-    # before the address is printed: a reader may open it at once
-    with _listening(host, port, config.backlog) as opened:
-        for line in _lines(access, host, opened.getsockname()[1]):
-            say(line)
-        uvicorn.Server(config).run(sockets=[opened])
+    return uvicorn.Server(config)
 
 
-def _listening(host: str, port: int, backlog: int) -> socket.socket:
+def listening(host: str, port: int) -> socket.socket:
     """Opens the port.
+
+    Args:
+        host: Address to listen on.
+        port: TCP port; 0: any free one.
 
     Raises:
         UsageError: It is in use, or the address is none of this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=backlog)
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
         raise cannot_listen(error, host, port) from None
 

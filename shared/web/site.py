@@ -13,7 +13,7 @@ from fastapi import HTTPException, Request
 from fastapi.responses import HTMLResponse
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from shared.processes.worker import WorkFailed
+from shared.processes.worker import Report, WorkFailed
 from shared.runs.certificate import restated
 from shared.runs.provenance import Provenance
 from shared.runs.record import ModelRecord, read_model_record
@@ -157,11 +157,38 @@ class Site:
             upload.state, upload.done = "running", done
 
         try:
-            await self.pool.call("judge", upload.files, upload.results, upload.kind, progress=show)
+            await self.call(self.pool, "judge", upload, upload.kind, progress=show)
         except WorkFailed as error:
-            upload.finish(str(error))
+            if not upload.finished.is_set():  # it was not deleted meanwhile
+                upload.finish(str(error))
         else:
             upload.finish()
+
+    async def call(
+        self, pool: WorkerPool, method: str, upload: Upload, *arguments: Any, progress: Report = lambda *_: None
+    ) -> Any:
+        """Calls a method of the workers for an upload; where the upload is deleted, the process ends.
+
+        Args:
+            pool: The workers.
+            method: Name of the method; it takes the folders of files and results before the other arguments.
+            upload: The upload.
+            arguments: Its further arguments.
+            progress: Receives what the method reports; called from another thread.
+
+        Returns:
+            What the method returned.
+
+        Raises:
+            WorkFailed: The method failed, or the upload was deleted.
+        """
+        call = asyncio.ensure_future(pool.call(method, upload.files, upload.results, *arguments, progress=progress))
+        upload.calls.add(call)
+        call.add_done_callback(upload.calls.discard)
+        await asyncio.wait([call])
+        if call.cancelled():
+            raise WorkFailed("was deleted")
+        return call.result()
 
     async def wait(self, upload: Upload, seconds: float) -> None:
         """Waits until an upload is judged or has failed, or until the time is over.

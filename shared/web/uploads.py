@@ -1,6 +1,6 @@
 """Stores uploads until they expire, in private folders with random names, bounded in number and size.
 
-    ROOT/<instance>/lock                 held while that server lives; the next server deletes the uploads of a dead one
+    ROOT/<instance>/lock                 held while that server lives; any command deletes the uploads of a dead one
     ROOT/<instance>/<upload>/files/      the uploaded files under their own names
     ROOT/<instance>/<upload>/results/    the results
 
@@ -10,21 +10,18 @@ Names are random with 128 bits: nobody can guess one, and they identify nobody.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import secrets
 import shutil
-import tempfile
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from shared.errors import MedtlError, UsageError
+from shared.errors import MedtlError
+from shared.io.private_folders import NAME_BYTES, claim_folder, folders_in, uploads_root
 
-NAME_BYTES = 16
 MAX_UPLOADS = 500
 MAX_STORE_BYTES = 16 << 30
 """Largest size of all uploads and their results; more would fill a small disk."""
@@ -52,6 +49,7 @@ class Upload:
         done: Progress in words.
         bytes: Size on disk, known when it is finished.
         finished: Set when the state is `done` or `failed`.
+        calls: Calls of workers for this upload; deleting it cancels them.
     """
 
     name: str
@@ -63,6 +61,7 @@ class Upload:
     done: str = ""
     bytes: int = 0
     finished: asyncio.Event = field(default_factory=asyncio.Event)
+    calls: set[asyncio.Future[Any]] = field(default_factory=set)
 
     @property
     def files(self) -> Path:
@@ -104,13 +103,7 @@ class UploadStore:
 
     def __init__(self, keep_s: float, root: Path | None = None) -> None:
         self.keep_s = keep_s
-        root = root or Path(tempfile.gettempdir()) / f"medtl-serve-{os.getuid()}"
-        _prepare(root)
-        _clear_dead(root)
-        self.folder = root / secrets.token_hex(NAME_BYTES)
-        self.folder.mkdir(mode=0o700)
-        self._lock = os.open(self.folder / "lock", os.O_WRONLY | os.O_CREAT, 0o600)
-        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self.folder, self._lock = claim_folder(root or uploads_root())
         self._uploads: dict[str, Upload] = {}
 
     def new(self, kind: str = "") -> Upload:
@@ -145,9 +138,15 @@ class UploadStore:
         return MAX_STORE_BYTES - sum(upload.bytes for upload in self._uploads.values())
 
     def delete(self, upload: Upload) -> None:
-        """Deletes an upload and its results; a worker that still works on it fails."""
-        self._uploads.pop(upload.name, None)
+        """Deletes an upload and its results, and ends the processes that work on it."""
+        self.forget(upload)
         shutil.rmtree(upload.folder, ignore_errors=True)
+
+    def forget(self, upload: Upload) -> None:
+        """Takes an upload out of the store and ends the processes that work on it; the caller deletes its folder."""
+        self._uploads.pop(upload.name, None)
+        for call in [*upload.calls]:
+            call.cancel()
         if not upload.finished.is_set():
             upload.state, upload.reason = "failed", "was deleted"
             upload.finished.set()
@@ -156,8 +155,8 @@ class UploadStore:
         """Deletes expired uploads."""
         for upload in [one for one in self._uploads.values() if one.left_s <= 0]:
             self.delete(upload)
-        # a worker may have written a file while the folder was being deleted
-        for leftover in _folders(self.folder):
+        # a worker may have written a file before its process ended
+        for leftover in folders_in(self.folder):
             if leftover.name not in self._uploads:
                 shutil.rmtree(leftover, ignore_errors=True)
 
@@ -180,33 +179,3 @@ def folder_bytes(folder: Path) -> int:
     with suppress(OSError):  # it may be deleted meanwhile
         total = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     return total
-
-
-def _prepare(root: Path) -> None:
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    status = root.stat()
-    if status.st_uid != os.getuid() or status.st_mode & 0o077 or root.is_symlink():
-        raise UsageError(
-            f"the folder {root} for uploads can be read by other users; delete it, or run: chmod 700 {root}"
-        )
-
-
-def _clear_dead(root: Path) -> None:
-    """Deletes the uploads of servers that were killed."""
-    for folder in _folders(root):
-        try:
-            lock = os.open(folder / "lock", os.O_WRONLY)
-        except OSError:
-            continue
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(folder, ignore_errors=True)
-        except OSError:
-            pass  # its server lives
-        finally:
-            os.close(lock)
-
-
-def _folders(root: Path) -> Iterator[Path]:
-    with suppress(OSError):
-        yield from [path for path in root.iterdir() if path.is_dir() and not path.is_symlink()]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from shared.processes.worker import MEMORY_BYTES, Report, Worker
+from shared.processes.worker import MEMORY_BYTES, Report, Worker, WorkFailed
 
 
 class WorkerPool:
@@ -18,10 +21,11 @@ class WorkerPool:
         work: Object of an importable module, pickled; its methods take their arguments and then a `Report`.
         count: Number of processes.
         timeout_s: Seconds that one call may take.
+        cpu_s: Seconds of computing between two reports of a call; None: no limit.
     """
 
-    def __init__(self, work: Any, count: int, timeout_s: float) -> None:
-        self._workers = [Worker(work, timeout_s, MEMORY_BYTES) for _ in range(count)]
+    def __init__(self, work: Any, count: int, timeout_s: float, cpu_s: int | None = None) -> None:
+        self._workers = [Worker(work, timeout_s, MEMORY_BYTES, cpu_s) for _ in range(count)]
         self._free: queue.SimpleQueue[Worker] = queue.SimpleQueue()
         for worker in self._workers:
             self._free.put(worker)
@@ -29,7 +33,7 @@ class WorkerPool:
         self._threads = ThreadPoolExecutor(count, "worker")
 
     async def call(self, method: str, *arguments: Any, progress: Report = lambda *_: None) -> Any:
-        """Calls a method of the work in the first free process.
+        """Calls a method of the work in the first free process; where the caller is cancelled, that process ends.
 
         Args:
             method: Name of the method.
@@ -42,9 +46,13 @@ class WorkerPool:
         Raises:
             WorkFailed: The method raised an error, took too long, or ended its process.
         """
-        return await asyncio.get_running_loop().run_in_executor(
-            self._threads, partial(self._call, method, *arguments, progress=progress)
-        )
+        process = _Process()
+        work = partial(self._call, process, method, *arguments, progress=progress)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        except asyncio.CancelledError:
+            process.cancel()
+            raise
 
     def renew(self, work: Any) -> None:
         """Replaces the work of all processes: each starts anew with its next call.
@@ -61,9 +69,37 @@ class WorkerPool:
         for worker in self._workers:
             worker.kill()
 
-    def _call(self, method: str, *arguments: Any, progress: Report) -> Any:
+    def _call(self, process: _Process, method: str, *arguments: Any, progress: Report) -> Any:
         worker = self._free.get()
         try:
-            return worker.call(method, *arguments, progress=progress)
+            worker.start()
+            with process.working(worker):
+                return worker.call(method, *arguments, progress=progress)
         finally:
             self._free.put(worker)
+
+
+class _Process:
+    """The process of one call, which another thread may end."""
+
+    def __init__(self) -> None:
+        self._guard, self._cancelled = threading.Lock(), False
+        self._worker: Worker | None = None
+
+    @contextmanager
+    def working(self, worker: Worker) -> Iterator[None]:
+        with self._guard:
+            if self._cancelled:
+                raise WorkFailed("was given up before it began")
+            self._worker = worker
+        try:
+            yield
+        finally:
+            with self._guard:  # from here on the worker may serve another call
+                self._worker = None
+
+    def cancel(self) -> None:
+        with self._guard:
+            self._cancelled = True
+            if self._worker is not None:
+                self._worker.kill()

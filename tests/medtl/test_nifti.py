@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import itertools
 import shutil
+import struct
 import subprocess
 import zipfile
 from pathlib import Path
@@ -15,9 +16,11 @@ import numpy as np
 import pytest
 
 from benchmarks.stored_head import read_head, write_nifti
+from medtl.cli import app
 from medtl.inputs import read_inputs
 from medtl.nifti import read_placement, read_volume
 from shared.errors import DataError
+from tests.shared.cli.calling import call
 
 ORIENTATIONS = [
     "".join(letters) for axes in itertools.permutations(("RL", "AP", "SI")) for letters in itertools.product(*axes)
@@ -228,6 +231,38 @@ def test_real_series_gives_the_same_slices_as_dicom_and_as_nifti(
     assert len(found.slices) == len(series.slices)
     for one, other in zip(found.slices, series.slices, strict=True):
         np.testing.assert_allclose(one / one.max(), other / other.max(), rtol=0, atol=1e-3)  # Philips has two scales
+
+
+def with_space(affine: Any, *, by_qform: bool, pixdim: float = 1.0) -> bytes:
+    """A volume whose header says in one way alone how it lies in space, whatever that is."""
+    data = bytearray(volume((8, 9, 4), (1, 1, 1)).to_bytes())
+    struct.pack_into("<2h", data, 252, by_qform, not by_qform)
+    struct.pack_into("<12f", data, 280, *np.asarray(affine, dtype=float)[:3].ravel())
+    struct.pack_into("<4f", data, 76, 1.0, pixdim, pixdim, pixdim)
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        with_space(np.zeros((4, 4)), by_qform=False),
+        with_space(np.diag([1, 1, 0, 1]), by_qform=False),
+        with_space(np.diag([1, 1, np.nan, 1]), by_qform=False),
+        with_space(np.eye(4), by_qform=True, pixdim=np.nan),
+        with_space(np.eye(4), by_qform=True, pixdim=np.inf),
+    ],
+)
+def test_a_volume_without_extent_is_refused_in_one_line_and_an_audit_names_it(data: bytes, tmp_path: Path) -> None:
+    for read in (read_placement, read_volume):
+        with pytest.raises(DataError, match=r"the volume (does not say how it lies in space|is damaged)"):
+            read(data)
+    for kind in ("glioma", "no_tumor"):
+        (tmp_path / kind).mkdir()
+        (tmp_path / kind / "sound.nii").write_bytes(volume((8, 9, 4), (1, 1, 5)).to_bytes())
+    (tmp_path / "glioma" / "flat.nii").write_bytes(data)
+    result = call(app, "audit", tmp_path)
+    assert result.exit_code == 3  # training would refuse
+    assert "file 1 (by name) in glioma: the volume" in result.output
 
 
 @pytest.mark.parametrize("name", [*REAL, "siemens_t1_enhanced"])

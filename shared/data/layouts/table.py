@@ -14,6 +14,10 @@ from shared.errors import DataError
 from shared.io.archives import read_source
 
 TABLE_NAMES = ("labels.csv", "manifest.csv")
+MAX_BYTES = 1 << 28
+"""256 MiB: some million rows."""
+SHOWN = 200
+"""Characters of a heading that a message shows."""
 AUXILIARY = re.compile(r"label:\s*([a-z][a-z0-9_]*)")
 """Lower-case headings of auxiliary labels: `label:plane`. No other column can become one by accident."""
 
@@ -54,6 +58,8 @@ def read_table(data: bytes, columns: Mapping[str, Sequence[str]], *, unlabelled:
     Raises:
         DataError: It is no such table, lacks a column for path or label, or has no row.
     """
+    if len(data) > MAX_BYTES:
+        raise DataError(f"the table has {len(data)} bytes; at most {MAX_BYTES} are read")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -61,24 +67,26 @@ def read_table(data: bytes, columns: Mapping[str, Sequence[str]], *, unlabelled:
     heading = text.partition("\n")[0]
     delimiter = ";" if heading.count(";") > heading.count(",") else ","
     try:
-        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restval="")
-        headings = {name.strip().lower(): name for name in reader.fieldnames or ()}
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        names = next(rows, [])
+        headings = {name.strip().lower(): at for at, name in enumerate(names)}
         if unlabelled:
-            columns = {column: names for column, names in columns.items() if column != "label"}
+            columns = {column: wanted for column, wanted in columns.items() if column != "label"}
         found = _find_columns(headings, columns)
-        auxiliary = {match[1]: name for low, name in headings.items() if (match := AUXILIARY.fullmatch(low))}
-        lines = list(reader)
+        auxiliary = {match[1]: at for low, at in headings.items() if (match := AUXILIARY.fullmatch(low))}
+        # only the cells that are read: a short row stands for as many as the heading has
+        lines = [(len(row), _cells(row, found), _cells(row, auxiliary)) for row in rows if row]
     except csv.Error as error:
         raise DataError(f"the table is no valid CSV ({error}); save it again as UTF-8 CSV") from None
     if not lines:
         raise DataError("the table has no row below its heading")
-    wide = [number for number, line in enumerate(lines, start=2) if None in line]
+    wide = [number for number, (length, *_) in enumerate(lines, start=2) if length > len(names)]
     if wide:
         raise DataError(
             f"{len(wide)} rows of the table have more fields than its heading, row {wide[0]} first; put fields that "
             "contain a comma in quotes"
         )
-    return [_entry(number, _cells(line, found), _cells(line, auxiliary)) for number, line in enumerate(lines, start=2)]
+    return [_entry(number, cells, others) for number, (_, cells, others) in enumerate(lines, start=2)]
 
 
 def _table_in_tree(listing: Listing) -> str | None:
@@ -94,23 +102,24 @@ def _file_name(path: str) -> str:
     return PurePosixPath(path).name
 
 
-def _find_columns(headings: Mapping[str, str], columns: Mapping[str, Sequence[str]]) -> dict[str, str]:
+def _find_columns(headings: Mapping[str, int], columns: Mapping[str, Sequence[str]]) -> dict[str, int]:
     found = {}
     for column, names in columns.items():
-        present = [headings[name] for name in names if name in headings]
+        present = [name for name in names if name in headings]
         if len(present) > 1:
             raise DataError(f"the table has the columns {' and '.join(present)} for one thing; keep one of them")
         if present:
-            found[column] = present[0]
+            found[column] = headings[present[0]]
     for column in ("path", "label"):
         if column in columns and column not in found:
             wanted = " or ".join(columns[column])
-            raise DataError(f"the table has no column {wanted}; its heading is {', '.join(headings) or 'empty'}")
+            shown = ", ".join(headings)[:SHOWN] or "empty"
+            raise DataError(f"the table has no column {wanted}; its heading is {shown}")
     return found
 
 
-def _cells(line: Mapping[str, str], columns: Mapping[str, str]) -> dict[str, str]:
-    return {column: line[heading].strip() for column, heading in columns.items()}
+def _cells(row: Sequence[str], columns: Mapping[str, int]) -> dict[str, str]:
+    return {column: row[at].strip() if at < len(row) else "" for column, at in columns.items()}
 
 
 def _entry(number: int, cells: Mapping[str, str], auxiliary: Mapping[str, str]) -> ImageEntry:

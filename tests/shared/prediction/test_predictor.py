@@ -24,6 +24,7 @@ from shared.evaluation.decision.aggregation import Aggregation
 from shared.io.atomic import read_json, write_json
 from shared.models.backbones.build import build_backbone
 from shared.models.network import Calibrated, Network, feature_width
+from shared.models.restore import load_trained
 from shared.prediction.answer import CAUTION, UNDECIDED, Answer, SliceAnswer
 from shared.prediction.predictor import Predictor
 from shared.prediction.text import answer_text
@@ -149,7 +150,7 @@ def test_prediction_never_imports_torch(tiny_run: Path, characters: Path, tmp_pa
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "model.safetensors", "model.json", "features.npz"])
+@pytest.mark.parametrize("name", ["model.onnx", "report.json", "model.json", "features.npz"])
 def test_a_changed_byte_is_refused(broken: Path, name: str) -> None:
     content = bytearray((broken / name).read_bytes())
     content[len(content) // 2] ^= 1
@@ -160,12 +161,19 @@ def test_a_changed_byte_is_refused(broken: Path, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("done", "not finished"), ("model.onnx", "missing"), ("model.safetensors", "missing"), ("model.json", "missing")],
+    [("done", "not finished"), ("model.onnx", "missing"), ("features.npz", "missing"), ("model.json", "missing")],
 )
 def test_a_run_that_lacks_a_file_is_refused(broken: Path, name: str, said: str) -> None:
     (broken / name).unlink()
     with pytest.raises(UsageError if name == "done" else RunError, match=said):
         Predictor(broken, TASK.name, TASK.preprocess)
+
+
+def test_what_answers_do_not_need_is_not_opened(broken: Path) -> None:
+    (broken / "model.safetensors").unlink()
+    Predictor(broken, TASK.name, TASK.preprocess)
+    with pytest.raises(RunError, match=r"model\.safetensors is missing"):
+        load_trained(broken)
 
 
 @pytest.mark.parametrize(

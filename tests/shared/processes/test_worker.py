@@ -61,6 +61,18 @@ class Work:
     def hang(self, report: Callable[..., None]) -> None:
         time.sleep(60)
 
+    def compute(self, items: int, report: Callable[..., None]) -> int:
+        for _ in range(items):
+            begun = time.process_time()
+            while time.process_time() - begun < 1.2:
+                sum(range(1000))
+            report("one more")
+        return items
+
+    def compute_on(self, report: Callable[..., None]) -> None:
+        while True:
+            sum(range(1000))
+
     def fill(self, report: Callable[..., None]) -> None:
         bytearray(4 << 30)
 
@@ -166,6 +178,17 @@ def test_a_call_that_hangs_is_given_up() -> None:
         worker.call("hang")
     assert time.monotonic() - begun < 10
     worker.stop()
+
+
+def test_computing_is_bounded_for_each_item() -> None:
+    worker = Worker(Work(), timeout_s=120, cpu_s=2)
+    try:
+        assert worker.call("compute", 3) == 3
+        with pytest.raises(WorkFailed, match=r"ended the process .*\(SIGXCPU: it took more computing"):
+            worker.call("compute_on")
+        assert worker.call("add", 1, 2) == 3
+    finally:
+        worker.stop()
 
 
 def test_a_function_returns_its_result_and_progress_from_another_process(functions: ModuleType) -> None:

@@ -10,8 +10,9 @@ import pytest
 from shared.data.descriptors import CopyRule
 from shared.errors import RunError, UsageError
 from shared.evaluation.decision.aggregation import Aggregation
-from shared.io.atomic import write_json
-from shared.runs.folder import MODEL_FILES, RECORDS, check_finished, finish, finished_at, locked
+from shared.io.atomic import file_hash, write_json
+from shared.runs import folder
+from shared.runs.folder import ANSWERING, MODEL_FILES, RECORDS, check_finished, finish, finished_at, locked
 from shared.runs.record import FORMAT, ModelRecord, read_model_record
 from shared.task import Preprocessing
 
@@ -81,6 +82,22 @@ def test_a_changed_model_is_noticed(tmp_path: Path) -> None:
     (run / "model.onnx").write_text("other")
     with pytest.raises(RunError, match=r"model\.onnx is missing or was changed"):
         check_finished(run)
+
+
+def test_what_is_not_read_need_not_be_whole_and_a_file_is_hashed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, hashed = _run(tmp_path / "run"), list[str]()
+    monkeypatch.setattr(folder, "file_hash", lambda path: hashed.append(path.name) or file_hash(path))
+    (run / "model.safetensors").write_text("other")
+    for _ in range(2):
+        check_finished(run, ANSWERING)
+    assert sorted(hashed) == ["features.npz", "model.json", "model.onnx"]
+    with pytest.raises(RunError, match=r"model\.safetensors is missing or was changed"):
+        check_finished(run)
+    os.utime(run / "model.onnx", ns=(1, 1))
+    check_finished(run, ANSWERING)
+    assert hashed.count("model.onnx") == 2
 
 
 def test_half_a_run_is_never_taken_for_a_whole_one(tmp_path: Path) -> None:

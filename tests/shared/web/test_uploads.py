@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from medtl.cli import app
 from shared.errors import UsageError
 from shared.web import uploads
 from shared.web.uploads import StoreFull, UploadStore
+from tests.shared.cli.calling import call
 
 
 def test_an_upload_is_private_and_goes_by_a_random_name(tmp_path: Path) -> None:
@@ -57,6 +60,19 @@ def test_what_a_killed_server_left_is_deleted_and_what_a_living_one_holds_is_not
     os.close(killed._lock)  # as when the process ends
     UploadStore(60, root).close()
     assert not left.folder.exists()
+    assert held.folder.exists()
+
+
+def test_any_command_deletes_what_a_killed_server_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    killed, living = UploadStore(60), UploadStore(60)
+    left, held = killed.new(), living.new()
+    os.close(killed._lock)
+    late = killed.folder.parent / "written-late"
+    late.mkdir()  # by a process that outlived its server
+    assert call(app, "models").exit_code == 0
+    assert not left.folder.exists()
+    assert not late.exists()
     assert held.folder.exists()
 
 

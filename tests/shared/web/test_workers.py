@@ -22,6 +22,7 @@ class Work:
         return one + other
 
     def hang(self, report: Callable[..., None]) -> None:
+        report("hanging")
         time.sleep(60)
 
 
@@ -38,4 +39,24 @@ def test_a_pool_does_other_work_while_one_hangs_and_ends_it_when_it_is_closed() 
 
     begun = time.monotonic()
     asyncio.run(together())
+    assert time.monotonic() - begun < 40
+
+
+def test_a_cancelled_call_ends_its_process_and_one_that_waits_is_never_made() -> None:
+    async def cancelled() -> None:
+        pool = WorkerPool(Work(), 1, timeout_s=50)
+        running = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        hanging = asyncio.create_task(pool.call("hang", progress=lambda _: loop.call_soon_threadsafe(running.set)))
+        waiting = asyncio.create_task(pool.call("hang"))
+        await running.wait()
+        for call in (waiting, hanging):
+            call.cancel()
+        assert await pool.call("add", 1, 2) == 3
+        assert hanging.cancelled()
+        assert waiting.cancelled()
+        pool.close()
+
+    begun = time.monotonic()
+    asyncio.run(cancelled())
     assert time.monotonic() - begun < 40

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
-from shared.data.layouts import find_layout
+from shared.data.layouts import COLUMNS, find_layout
+from shared.data.layouts import table as table_layout
+from shared.data.layouts.table import read_table
 from shared.errors import DataError
 from tests.shared.data.layouts.trees import SEARCH, fill
 
@@ -37,3 +40,17 @@ def test_auxiliary_labels_are_read_under_headings_that_say_so_and_nothing_else_i
     (tmp_path / "labels.csv").write_text(table)
     entries = find_layout(tmp_path / "labels.csv", SEARCH).entries
     assert [dict(entry.auxiliary) for entry in entries] == [{"plane": "axial"}, {"side": "left"}]
+
+
+def test_a_table_of_absurd_width_takes_no_more_memory_than_it_has_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = b"path,label" + b"," * 100_000 + b"\n" + b"a.png,b\n" * 20_000  # 2 000 million cells, were they filled up
+    tracemalloc.start()
+    assert len(read_table(data, COLUMNS)) == 20_000
+    assert tracemalloc.get_traced_memory()[1] < 200 << 20
+    tracemalloc.stop()
+    with pytest.raises(DataError, match=r"has no column path .*; its heading is x{50}") as raised:
+        read_table(b"x" * 100_000 + b"\n", COLUMNS)
+    assert len(str(raised.value)) < 400
+    monkeypatch.setattr(table_layout, "MAX_BYTES", 100)
+    with pytest.raises(DataError, match="at most 100 are read"):
+        read_table(data, COLUMNS)
