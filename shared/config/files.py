@@ -154,22 +154,23 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        faults = list(_keys_not_text(tree))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: is no text; a configuration is a YAML file") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date that there is not, brackets without end
         raise ConfigError(f"{path}: is not YAML{_place(error)}; a line reads `key: value`") from None
     if tree is None:
         return {}
     if not isinstance(tree, dict):
         raise ConfigError(f"{path}: holds no keys; a configuration is a mapping, a line reads `key: value`")
-    if faults := list(_keys_not_text(tree)):
+    if faults:
         raise ConfigError(f"{path}: keys must be text; put in quotes: {', '.join(faults)}")
     return tree
 
 
-def _place(error: yaml.YAMLError) -> str:
+def _place(error: Exception) -> str:
     """Where a file stops being YAML, and why, as the rest of a sentence."""
     mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
     return "" if mark is None else f" at line {mark.line + 1}, column {mark.column + 1} ({problem})"

@@ -189,7 +189,7 @@ def apply_override(tree: dict[str, Any], override: str) -> None:
         )
     try:
         value = yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):  # a date that there is not, brackets without end
         raise ConfigError(f"{COMMAND_LINE}: {override!r}: {text!r} is not a YAML value") from None
     *parents, leaf = key.split(".")
     node = tree
