@@ -57,9 +57,11 @@ class Damaged:
             is_sound: Says of an entry with a name of the spool whether it is of the right kind.
         """
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if path in self._stuck:
+                continue
             if NAME.fullmatch(path.name) and is_sound(path):
                 yield path
-            elif path not in self._stuck:
+            else:
                 self.add(path, "is no entry of a spool")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import re
 import ssl
@@ -13,13 +14,12 @@ from pathlib import Path
 from typing import TypeAlias
 
 from pydicom import Dataset, dcmread
-from pydicom.errors import InvalidDicomError
 from pynetdicom import AE
 from pynetdicom.association import Association
 
 from medtl.node.records import Revision
 from medtl.node.spool import Spool
-from shared.errors import MedtlError, UsageError
+from shared.errors import MedtlError, UsageError, machine_fault
 
 LOGGER = logging.getLogger(__name__)
 POLL_S = 0.2
@@ -161,10 +161,14 @@ class Forwarder(threading.Thread):
         try:
             for path in paths:
                 _store(association, dcmread(path))
+            self._spool.mark_forwarded(revision)
         except NotAccepted as error:
             LOGGER.warning("series %s: %s %s", revision.series, self._target, error)
             return False
-        self._spool.mark_forwarded(revision)
+        # those that come after it must be sent all the same
+        except Exception as error:
+            LOGGER.warning("series %s: results cannot be sent (%s)", revision.series, type(error).__name__)
+            return False
         words = revision.series, revision.number, self._target, len(paths)
         LOGGER.info("series %s, revision %d: forwarded to %s, results %d", *words)
         return True
@@ -172,9 +176,12 @@ class Forwarder(threading.Thread):
     def _kinds(self, revision: Revision, paths: Sequence[Path]) -> set[Kind] | None:
         """The kinds of the results of a revision; None where one cannot be read, and the revision is set aside."""
         try:
-            metas = [dcmread(path, stop_before_pixels=True).file_meta for path in paths]
+            metas = [dcmread(path).file_meta for path in paths]
             return {(str(meta.MediaStorageSOPClassUID), str(meta.TransferSyntaxUID)) for meta in metas}
-        except (InvalidDicomError, AttributeError, ValueError):
+        # whatever pydicom raises on bytes that rot: it was no DICOM file, ends too early, or states what is not there
+        except Exception as error:
+            if machine_fault(error) not in (None, errno.EIO):
+                raise
             self._spool.reject(revision)
             return None
 

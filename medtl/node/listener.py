@@ -236,9 +236,6 @@ class Listener:
         except Exception as error:
             LOGGER.error("an object could not be received (%s)", type(error).__name__)
             return CANNOT_UNDERSTAND
-        finally:
-            if self._server is not None:
-                self._server.received(event.assoc).stored()
 
     def _keep(self, series: str, instance: str, data: bytes, stated: Stated) -> int:
         """Stores an object and returns the status that says so."""

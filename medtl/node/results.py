@@ -69,7 +69,8 @@ def _plain_report(folder: Path, answers: Sequence[Answer], predictor: Predictor)
 
 def _report(sources: Sequence[Dataset], content: Sequence[tuple[Code, str]], model: str) -> Dataset:
     """Makes the SR document. Source: DICOM PS3.3, A.35.1 (Basic Text SR IOD)."""
-    instances = [str(source.SOPInstanceUID) for source in sources]
+    # what it says too: an image that was sent again whole has the UID of the damaged one
+    names = [*(str(source.SOPInstanceUID) for source in sources), *(text for _, text in content)]
     document = Dataset()
     for keyword in INHERITED:
         if keyword in sources[0]:
@@ -77,8 +78,8 @@ def _report(sources: Sequence[Dataset], content: Sequence[tuple[Code, str]], mod
     for keyword in MAY_BE_EMPTY:
         if keyword not in document:
             setattr(document, keyword, "")
-    document.SOPClassUID, document.SOPInstanceUID = BasicTextSRStorage, derive_uid("plain report", model, *instances)
-    document.SeriesInstanceUID, document.SeriesNumber = derive_uid("series of a plain report", model, *instances), 1
+    document.SOPClassUID, document.SOPInstanceUID = BasicTextSRStorage, derive_uid("plain report", model, *names)
+    document.SeriesInstanceUID, document.SeriesNumber = derive_uid("series of a plain report", model, *names), 1
     document.Modality, document.InstanceNumber, document.Manufacturer = "SR", 1, MANUFACTURER
     document.ReferencedPerformedProcedureStepSequence, document.PerformedProcedureCodeSequence = [], []
     now = datetime.now()

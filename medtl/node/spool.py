@@ -23,6 +23,7 @@ series is judged again.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -40,6 +41,7 @@ from medtl.node.damaged import FOLDER as DAMAGED
 from medtl.node.damaged import Damaged
 from medtl.node.place import check_room, locked, prepare, read_key
 from medtl.node.records import Failure, Record, Revision, digest
+from shared.errors import machine_fault
 from shared.io.durable import mkdir_durably, rename_durably, sync_folder, write_durably
 
 NAME_BYTES = 16
@@ -90,7 +92,8 @@ class Spool:
             mkdir_durably(root / name)
         self._damaged = Damaged(root)
         for leftover in (root / "partial").iterdir():
-            _remove(leftover)
+            with suppress(OSError):  # a foreign entry; nothing there is read
+                _remove(leftover)
         series = self._damaged.sound(root / "series", Path.is_dir)
         self._arrived = {path.name: time.monotonic() for path in series}
         self._unsent: list[Revision] = []
@@ -208,6 +211,8 @@ class Spool:
     def commit(self, batch: Batch, results: Iterable[str] = ()) -> Revision:
         """Makes the files in `batch.out` the results of the series, in one step, and returns their revision.
 
+        An instance that was replaced since the batch was taken does not count as judged.
+
         Args:
             batch: The judged series; its files in `out` are synced.
             results: Names of the results, made by `name`.
@@ -216,15 +221,16 @@ class Spool:
             OSError: The disk refuses it; the series then has no results.
         """
         own = tuple(sorted(results))
-        write_durably(batch.out / RECORD, Record(tuple(sorted(batch.instances)), own).to_bytes())
-        sync_folder(batch.out)
         place = self._place(batch.revision)
         mkdir_durably(place.parent)
-        try:
-            rename_durably(batch.out, place)
-        finally:
-            if place.exists():  # also where its name is not known to be on disk
-                with self._guard:
+        with self._guard:
+            judged = tuple(sorted(name for name in batch.instances if not self._is_replaced(batch, name)))
+            write_durably(batch.out / RECORD, Record(judged, own).to_bytes())
+            sync_folder(batch.out)
+            try:
+                rename_durably(batch.out, place)
+            finally:
+                if not batch.out.exists():  # also where its new name is not known to be on disk
                     self._unsent.append(batch.revision)
                     self._own.update(own)
         with suppress(OSError):  # it is removed when the series is looked at again
@@ -309,10 +315,10 @@ class Spool:
             self._clear(revision)
         for folder in self._damaged.sound(self.root / "others", Path.is_dir):
             with self._guard:
-                for path in folder.iterdir():
+                for path in self._damaged.sound(folder, Path.is_file):
                     if time.time() - path.stat().st_mtime >= keep_s:
                         path.unlink()
-                if not any(folder.iterdir()):
+                with suppress(OSError):  # it is not empty
                     folder.rmdir()
         return len(due)
 
@@ -341,7 +347,9 @@ class Spool:
         for place in self._damaged.sound(self.root / "results" / series, _is_numbered_folder):
             try:
                 record = Record.read(place / RECORD)
-            except (OSError, ValueError):
+            except (OSError, ValueError) as error:
+                if machine_fault(error) not in (None, errno.EIO):
+                    raise  # too many open files say nothing of this one
                 self._damaged.add(place, "has a record that cannot be read")
             else:
                 found.append((Revision(series, int(place.name)), record))
@@ -358,6 +366,8 @@ class Spool:
 
     def _forget(self, series: str, instance: str) -> None:
         """Takes an instance out of the record of the last revision, so that the series is judged again."""
+        # its name stays, so attempts that failed on the bytes of before would count against the new ones
+        (self.root / "failures" / series).unlink(missing_ok=True)
         last, judged = self._last(series)
         if instance not in judged:
             return
@@ -366,6 +376,11 @@ class Spool:
         left = replace(record, instances=tuple(name for name in record.instances if name != instance))
         with self._drafted(left.to_bytes(), needed=True) as draft:
             rename_durably(draft, path)
+
+    def _is_replaced(self, batch: Batch, instance: str) -> bool:
+        """Whether another file stands in the place of an instance than the one that was judged."""
+        held = self.root / "series" / batch.revision.series / instance
+        return held.exists() and not held.samefile(batch.folder / f"{instance}{RESULT_SUFFIX}")
 
     def _queue(self, series: str, wait_s: float) -> None:
         with self._guard:
@@ -430,13 +445,16 @@ class Spool:
             path.unlink(missing_ok=True)
         last, judged = self._last(revision.series)
         folder = self.root / "series" / revision.series
+        done = self._draft()
         with self._guard:
             # A series with a new instance keeps all instances: the next revision needs them.
             held = frozenset(path.name for path in self._damaged.sound(folder, Path.is_file))
             if last == revision and folder.exists() and held <= judged:
-                shutil.rmtree(folder)
+                folder.rename(done)
                 self._arrived.pop(revision.series, None)
             del self._sent[revision]
+        with suppress(OSError):  # emptied at the next start
+            _remove(done)
 
     def _attempts(self, batch: Batch) -> int:
         path = self.root / "failures" / batch.revision.series

@@ -65,7 +65,9 @@ class TlsFiles:
         Raises:
             UsageError: A file cannot be used.
         """
-        context = ssl.create_default_context()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if self.authority is None:
+            context.load_default_certs()
         return self._loaded(context)
 
     def _loaded(self, context: ssl.SSLContext) -> ssl.SSLContext:

@@ -1,7 +1,8 @@
 """Bounds of the listener's network: what pynetdicom takes from a peer before anybody has looked at it.
 
 pynetdicom (3.0) reads a PDU of any stated length into memory, gathers an object without end, and counts a connection
-that never speaks as an association. It has no settings for these: the bounds stand around its socket and its server.
+that never speaks as an association. One that stops within a PDU it waits for without end. It has no settings for these:
+the bounds stand around its socket and its server.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
-from pynetdicom.dimse_messages import C_STORE_RQ
+from pynetdicom.dimse_messages import C_CANCEL_RQ
 from pynetdicom.events import Event
 from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
@@ -41,26 +42,31 @@ ABORT = bytes.fromhex("07000000000400000206")
 
 
 class Received:
-    """Bytes that were received and not handled yet, of one association.
+    """Bytes that were received and not answered yet, of one association.
 
     Args:
         association: The association, whose socket is read through `recv` from now on.
-        held_by_all: Gives the bytes that all associations of the server hold.
+        make_room: Called when bytes come in; closes the association that holds most where all hold too much.
     """
 
-    def __init__(self, association: Association, held_by_all: Callable[[], int]) -> None:
-        self._association, self._held_by_all = association, held_by_all
+    def __init__(self, association: Association, make_room: Callable[[], None]) -> None:
+        self._association, self._make_room = association, make_room
         self._socket: Any = association.dul.socket
         self._recv: Callable[[int], bytearray] = self._socket.recv
-        self._is_data = False
+        self._is_data = self._is_aborted = False
         self._unfinished = 0
-        self._objects: deque[int] = deque()
+        self._waiting: deque[int] = deque()
         self._socket.recv = self.recv
 
     @property
     def held(self) -> int:
-        """Bytes of the unfinished message, and of objects that wait to be stored."""
-        return self._unfinished + sum(self._objects)
+        """Bytes of the unfinished message, and of those that wait for their answers; none once it was aborted."""
+        return 0 if self._is_aborted else self._unfinished + sum(self._waiting)
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether nothing came for `network_timeout`, though it is the peer's turn: also within a PDU."""
+        return not self._waiting and bool(self._association.dul.idle_timer_expired())
 
     def recv(self, count: int) -> bytearray:
         """Reads bytes of the peer, the head of a PDU or all that follows it.
@@ -79,29 +85,37 @@ class Received:
             self._check(count <= self._association.ae.maximum_pdu_size, "a PDU is longer than was negotiated")
             self._unfinished += count
             self._check(self._unfinished <= MAX_OBJECT_BYTES, f"an object has more than {MAX_OBJECT_BYTES >> 20} MiB")
-            self._check(self._held_by_all() <= MAX_BYTES, f"objects have more than {MAX_BYTES >> 20} MiB together")
+            self._make_room()
+            self._check(not self._is_aborted, "it held most")
         else:
             self._check(count <= MAX_REQUEST_BYTES, "a request is longer than any")
         return self._recv(count)
 
     def message(self, event: Event) -> None:
-        """Notes the end of a message (EVT_DIMSE_RECV): an object waits until it is stored, others are short."""
-        if isinstance(event.message, C_STORE_RQ):
-            self._objects.append(self._unfinished)
+        """Notes the end of a message (EVT_DIMSE_RECV), which then waits for its answer; a C-CANCEL has none."""
+        if not isinstance(event.message, C_CANCEL_RQ):
+            self._waiting.append(self._unfinished)
         self._unfinished = 0
 
-    def stored(self) -> None:
-        """Notes that the object that waited longest was handled."""
-        if self._objects:
-            self._objects.popleft()
+    def answered(self, event: Event) -> None:
+        """Notes that the message that waited longest is answered (EVT_DIMSE_SENT)."""
+        if self._waiting:
+            self._waiting.popleft()
+
+    def give_way(self) -> None:
+        """Closes the connection, from any thread, for the sake of the others; what it holds no longer counts."""
+        self._is_aborted = True
+        LOGGER.warning("an association was closed: objects have more than %d MiB, and it holds most", MAX_BYTES >> 20)
+        _hang_up(self._association)
 
     def _check(self, is_within: bool, what: str) -> None:
         if is_within:
             return
-        self._unfinished = 0
-        LOGGER.warning("an association was aborted: %s", what)
-        with suppress(OSError):
-            self._socket.socket.sendall(ABORT)
+        if not self._is_aborted:
+            self._is_aborted = True
+            LOGGER.warning("an association was aborted: %s", what)
+            with suppress(OSError):
+                self._socket.socket.sendall(ABORT)
         raise OSError(what)
 
 
@@ -148,11 +162,11 @@ class BoundedServer(ThreadedAssociationServer):  # type: ignore[misc]
         Args:
             association: The connection, before it has said anything.
         """
-        received = Received(association, self._held)
+        received = Received(association, self.make_room)
         association.bind(evt.EVT_DIMSE_RECV, received.message)
+        association.bind(evt.EVT_DIMSE_SENT, received.answered)
         association.bind(evt.EVT_REQUESTED, self._bound_peer)
         with self._guard:
-            self._forget_ended()
             self._received[association], self._since[association] = received, time.monotonic()
         self.close_silent()
 
@@ -164,13 +178,24 @@ class BoundedServer(ThreadedAssociationServer):  # type: ignore[misc]
         return connection, address
 
     def service_actions(self) -> None:
-        """Closes what has been silent too long, twice a second (`socketserver` calls it)."""
+        """Lets go of what has ended and closes what is silent, twice a second (`socketserver` calls it)."""
         super().service_actions()
+        with self._guard:
+            self._forget_ended()
+            stuck = [one for one, received in self._received.items() if received.is_stuck]
+        for one in stuck:
+            _hang_up(one)
         self.close_silent()
 
-    def received(self, association: Association) -> Received:
-        """Returns what an association of this server holds."""
-        return self._received[association]
+    def make_room(self) -> None:
+        """Closes the association that holds most where all together hold more than `MAX_BYTES`.
+
+        The one that asks is often another: a peer that holds much and sends nothing keeps nobody out.
+        """
+        with self._guard:
+            held = [(one.held, one) for one in self._received.values()]
+        if sum(size for size, _ in held) > MAX_BYTES:
+            max(held, key=lambda pair: pair[0])[1].give_way()
 
     def close_silent(self) -> None:
         """Closes connections that have been silent for `SILENT_S`, and the oldest ones above `MAX_SILENT`."""
@@ -181,6 +206,7 @@ class BoundedServer(ThreadedAssociationServer):  # type: ignore[misc]
                 if number < len(silent) - MAX_SILENT or self._since[one] < late:
                     del self._since[one]
                     _hang_up(one)
+                    one.dul.to_user_queue.put(None)  # wakes the thread, as the end of its waiting time does
 
     def _bound_peer(self, event: Event) -> None:
         """Rejects an association (EVT_REQUESTED) with a peer that has as many as it may."""
@@ -190,10 +216,6 @@ class BoundedServer(ThreadedAssociationServer):  # type: ignore[misc]
             LOGGER.warning("an association was rejected: its peer has %d open ones", MAX_OF_PEER)
             event.assoc.acse.send_reject(0x02, 0x03, 0x02)  # local limit exceeded, PS3.8, 9.3.4
             event.assoc.kill()  # once the rejection was sent
-
-    def _held(self) -> int:
-        with self._guard:
-            return sum(one.held for one in self._received.values())
 
     def _forget_ended(self) -> None:
         for ended in [one for one in self._received if one.ident is not None and not one.is_alive()]:
@@ -210,4 +232,3 @@ def _hang_up(association: Association) -> None:
     """Closes the connection of an association; its threads end by themselves."""
     with suppress(OSError, AttributeError):  # it ends at this moment
         association.dul.socket.socket.shutdown(socket.SHUT_RDWR)
-    association.dul.to_user_queue.put(None)  # wakes the thread, as the end of its waiting time does

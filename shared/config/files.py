@@ -153,6 +153,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """
     try:
         tree = parse_yaml(path.read_text(encoding="utf-8"))
+        faults = list(_keys_not_text(tree))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
@@ -163,7 +164,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         return {}
     if not isinstance(tree, dict):
         raise ConfigError(f"{path}: holds no keys; a configuration is a mapping, a line reads `key: value`")
-    if faults := list(_keys_not_text(tree)):
+    if faults:
         raise ConfigError(f"{path}: keys must be text; put in quotes: {', '.join(faults)}")
     return tree
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,6 +11,8 @@ MAX_SIDE = 4096
 """Largest side of the network's input: one image then has 64 MB as numbers."""
 MAX_CLASSES, MAX_NAME = 10_000, 200
 """Most classes, and most characters of a name."""
+JOINERS = dict.fromkeys((0x200C, 0x200D))
+"""Signs that are not seen, by which Devanagari and other scripts choose how letters join: names have them too."""
 
 
 def fault_of(tree: Mapping[str, Any]) -> str | None:
@@ -49,7 +52,10 @@ def _shown(value: object) -> str:
 def _is_number(value: object, low: float = -math.inf, high: float = math.inf) -> bool:
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return False
-    return math.isfinite(value) and low <= value <= high
+    try:
+        return math.isfinite(value) and low <= value <= high
+    except OverflowError:  # a whole number of hundreds of digits
+        return False
 
 
 def _is_share(value: object) -> bool:
@@ -57,11 +63,13 @@ def _is_share(value: object) -> bool:
 
 
 def _is_text(value: object) -> bool:
-    return isinstance(value, str)
+    return isinstance(value, str) and not any(unicodedata.category(sign) == "Cc" for sign in value)
 
 
 def _is_name(value: object) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= MAX_NAME and value.isprintable()
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_NAME:
+        return False
+    return value.translate(JOINERS).isprintable()
 
 
 def _are(check: Callable[[Any], bool]) -> Callable[[object], bool]:

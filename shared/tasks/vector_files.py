@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from shared.data.layouts import split_name
 from shared.errors import DataError
-from shared.io.archives import list_sources, naming, read_source, relative_name
+from shared.io.archives import MAX_FILE_BYTES, list_sources, naming, read_source, relative_name
 
 NUMPY_SUFFIX = ".npz"
 TEXT_SUFFIXES = (".svmlight", ".libsvm", ".svm")
@@ -127,9 +128,16 @@ def _from_text(data: bytes, width: int, *, zero_based: bool) -> VectorFile:
 
 def _from_numpy(data: bytes, width: int) -> VectorFile:
     try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            unpacked = sum(info.file_size for info in archive.infolist())
+        if unpacked > MAX_FILE_BYTES:
+            raise DataError(f"unpacks to {unpacked} bytes; at most {MAX_FILE_BYTES} are read")
         with np.load(io.BytesIO(data), allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in ("X", "y", "groups", "domains", "splits") if name in stored}
-    except (ValueError, OSError, EOFError, KeyError) as error:
+    except DataError:
+        raise
+    # whatever zipfile, zlib and NumPy raise on damaged bytes: a shape that no memory holds, a wrong checksum
+    except Exception as error:
         raise DataError(f"is no .npz of plain arrays ({type(error).__name__})") from None
     rows = arrays.pop("X", None)
     if rows is None or rows.dtype.kind not in "biuf" or rows.ndim != 2:
@@ -140,9 +148,9 @@ def _from_numpy(data: bytes, width: int) -> VectorFile:
         if array.shape != rows.shape[:1]:
             raise DataError(f"has {len(rows)} vectors in X and shape {array.shape} in {name}; allowed is one a vector")
     texts = {name: _texts(array) for name, array in arrays.items()}
-    return VectorFile(
-        rows.astype(np.float32), texts.get("y"), texts.get("groups"), texts.get("domains"), texts.get("splits")
-    )
+    with np.errstate(over="ignore"):  # a value that is too large becomes infinite, and its vector is refused
+        numbers = rows.astype(np.float32)
+    return VectorFile(numbers, texts.get("y"), texts.get("groups"), texts.get("domains"), texts.get("splits"))
 
 
 def _texts(array: NDArray[Any]) -> tuple[str, ...]:

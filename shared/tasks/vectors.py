@@ -159,9 +159,14 @@ class VectorTask(TaskDefaults):
         """Reads one vector as a picture of one line, float32 [1, width].
 
         Raises:
-            DataError: The file is damaged; the message names it.
+            DataError: The file is damaged, or a value is not finite; the message names the file.
         """
-        return self._file(sample.source).row(sample.frame)
+        from shared.io.archives import naming
+
+        row = self._file(sample.source).row(sample.frame)
+        with naming(f"{sample.source}#{sample.frame}"):
+            _check_finite(row)
+        return row
 
     def preprocess(self, pixels: NDArray[np.float32], spec: Preprocessing) -> Image:
         """Lays a vector out by rows as a square, float32 [1, side, side], zeros at its end.
@@ -171,7 +176,8 @@ class VectorTask(TaskDefaults):
             spec: Its size is `side`; the option `transform` is "none" or "log1p".
 
         Raises:
-            DataError: The vector has another width, or a value whose logarithm is asked for is -1 or less.
+            DataError: The vector has another width, a value is not finite, or one whose logarithm is asked for is -1 or
+                less.
             ConfigError: `spec` has another size.
         """
         import numpy as np
@@ -183,6 +189,7 @@ class VectorTask(TaskDefaults):
         if pixels.shape != (1, self.width):
             raise DataError(f"the vector has shape {pixels.shape}; allowed is (1, {self.width})")
         values = pixels[0]
+        _check_finite(values)
         if VectorOptions.of(spec.options).transform == "log1p":
             if not (values > -1).all():
                 raise DataError("has a value of -1 or less, of which transform=log1p takes no logarithm")
@@ -281,6 +288,13 @@ class VectorTask(TaskDefaults):
                 frame=row,
                 series=own,  # each vector is judged by itself, those of one group too
             )
+
+
+def _check_finite(values: NDArray[np.float32]) -> None:
+    import numpy as np
+
+    if not np.isfinite(values).all():
+        raise DataError("has a value that is no finite number")
 
 
 def _told(sample: Sample, meanings: Meanings) -> Sample | None:

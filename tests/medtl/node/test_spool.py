@@ -339,6 +339,28 @@ def test_an_instance_that_is_not_whole_is_replaced_and_its_series_judged_again(t
     assert (batch.folder / "1.dcm").read_bytes() == b"whole"
 
 
+def test_an_instance_that_is_replaced_while_it_is_judged_is_judged_again(tmp_path: Path) -> None:
+    spool, whole = opened(tmp_path), lambda data: data.startswith(b"whole")
+    for name in "12":
+        spool.store(SERIES, name, b"cut off", whole)
+    batch = taken(spool)
+    assert spool.store(SERIES, "1", b"whole", whole) == "replaced"
+    judged(spool, batch)
+    batch = taken(reopened(spool))
+    assert (batch.revision.number, batch.instances) == (2, {"1", "2"})
+    assert (batch.folder / "1.dcm").read_bytes() == b"whole"
+
+
+def test_failed_attempts_on_an_instance_that_was_replaced_do_not_count(tmp_path: Path) -> None:
+    spool, whole = opened(tmp_path), lambda data: data.startswith(b"whole")
+    spool.store(SERIES, "1", b"cut off", whole)
+    batch = taken(spool)
+    spool.fail(batch, "is damaged")
+    spool.end(batch, None)
+    assert spool.store(SERIES, "1", b"whole", whole) == "replaced"
+    assert not spool.given_up(taken(spool), 1)
+
+
 def test_what_is_not_judged_is_kept_and_deleted_in_time(tmp_path: Path) -> None:
     spool = opened(tmp_path)
     for _ in range(2):
@@ -454,6 +476,21 @@ def test_a_revision_with_a_damaged_record_is_set_aside_and_judged_again(
     assert f"results/{SERIES}/1 has a record that cannot be read" in caplog.text
 
 
+def test_a_record_that_the_machine_cannot_open_now_is_not_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = opened(tmp_path)
+    spool.store(SERIES, "1", b"content")
+    judged(spool, taken(spool))
+    spool.store(SERIES, "2", b"content")
+    with monkeypatch.context() as patched:
+        patched.setattr(Record, "read", lambda _: (_ for _ in ()).throw(OSError(errno.EMFILE, "many")))
+        with pytest.raises(OSError, match="many"):
+            spool.take(0)
+    assert taken(spool).revision.number == 2
+    assert spool.counts() == (0, 1, 0, 0)
+
+
 @pytest.mark.parametrize(
     ("place", "is_folder"),
     [
@@ -467,6 +504,7 @@ def test_a_revision_with_a_damaged_record_is_set_aside_and_judged_again(
         ("results/aa/new folder", True),
         ("failures/.DS_Store", False),
         ("others/lost+found", True),
+        ("others/bb/.snapshot", True),
     ],
 )
 def test_foreign_entries_are_set_aside_and_stop_nothing(

@@ -75,6 +75,15 @@ def test_peers_of_the_authority_are_let_in_and_others_are_not(tmp_path: Path) ->
 
 
 @needs_openssl
+def test_a_target_is_trusted_by_the_given_authority_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, others = made(tmp_path, "ours"), made(tmp_path, "others")
+    monkeypatch.setenv("SSL_CERT_FILE", str(others.certificate))  # what this machine trusts
+    assert len(ours.for_client().get_ca_certs()) == 1
+    assert not TlsFiles(ours.certificate, ours.key).for_server().get_ca_certs()
+    assert TlsFiles(ours.certificate, ours.key).for_client().get_ca_certs()
+
+
+@needs_openssl
 def test_files_that_cannot_be_used_are_said(tmp_path: Path) -> None:
     ours, others = made(tmp_path, "ours"), made(tmp_path, "others")
     assert TlsFiles.checked(None, None, None) is None

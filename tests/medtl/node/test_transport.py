@@ -23,18 +23,17 @@ ABORT = 7
 
 
 @contextmanager
-def node(stored: list[int] | None = None) -> Iterator[tuple[Entity, int]]:
+def node(stored: list[int] | None = None, network_s: float = 60) -> Iterator[tuple[Entity, int]]:
     """An entity that takes MR images and says how long they were."""
     entity = Entity(ae_title="NODE")
     entity.maximum_associations = transport.MAX_ASSOCIATIONS
-    entity.acse_timeout = 5
+    entity.acse_timeout, entity.network_timeout = 5, network_s
     for kind in (Verification, MRImageStorage):
         entity.add_supported_context(kind)
 
     def take(event: Any) -> int:
         if stored is not None:
             stored.append(len(event.encoded_dataset()))
-        server.received(event.assoc).stored()
         return 0
 
     server: Any = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, take)])
@@ -153,6 +152,39 @@ def test_objects_are_bounded_together(monkeypatch: pytest.MonkeyPatch) -> None:
         assert alive == 2
         assert lost <= 2
         assert echoes(port)
+
+
+def test_a_peer_that_holds_most_and_stops_makes_room_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "MAX_BYTES", 400_000)
+    stored: list[int] = []
+    with node(stored) as (_, port), associated(port, requested()) as greedy:
+        for _ in range(24):
+            greedy.sendall(fragment(16000))
+        entity = AE()
+        entity.add_requested_context(MRImageStorage)
+        association = entity.associate("127.0.0.1", port)
+        for one in series_of(1, 5):
+            one.ImageComments = one.PatientComments = "x" * 10_000
+            assert association.send_c_store(one).get("Status") == 0
+        association.release()
+        assert answer(greedy) in (ABORT, None)
+    assert len(stored) == 5
+
+
+@pytest.mark.parametrize("begun", [b"", b"\4\0\0\0\x10\0\0\0", b"\4\0"])
+def test_an_association_that_stops_is_closed_also_within_a_pdu(begun: bytes) -> None:
+    with node(network_s=0.5) as (entity, port), associated(port, requested()) as connection:
+        connection.sendall(begun)
+        assert answer(connection) in (ABORT, None)
+        assert until(lambda: not entity.active_associations)
+
+
+def test_nothing_of_an_ended_association_is_kept() -> None:
+    with node() as (entity, port):
+        with associated(port, requested()) as connection:
+            connection.sendall(fragment(16000))
+        (server,) = entity._servers
+        assert until(lambda: not server._received and not server._since)
 
 
 def test_many_objects_of_one_association_are_no_large_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,6 +41,9 @@ def test_the_records_of_released_models_are_sound() -> None:
         ("threshold", "abc", "states threshold 'abc'; allowed is a number from 0 to 1"),
         ("threshold", math.nan, "states threshold nan"),
         ("threshold", 1.5, "states threshold 1.5"),
+        ("threshold", 10**400, "a number from 0 to 1"),
+        ("aggregation.bias", 10**400, "states aggregation"),
+        ("data_names", ["\x1b]0;title\x07"], "states data_names"),
         ("threshold", True, "states threshold True"),
         ("preprocessing.size", 100_000, "allowed is size 1 to 4096"),
         ("preprocessing.size", 0, "states preprocessing"),
@@ -63,6 +66,10 @@ def test_a_value_that_is_not_allowed_is_named(path: str, value: Any, said: str) 
     fault = fault_of(changed(path, value))
     assert fault is not None
     assert said in fault
+
+
+def test_names_may_join_letters() -> None:
+    assert fault_of(changed("classes", ["\u0915\u094d\u200d\u0937", "\u0915\u094d\u200c\u0937"])) is None
 
 
 @pytest.mark.parametrize("name", sorted(CHECKS))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,39 @@ def test_a_faulty_file_is_refused_in_one_line(tmp_path: Path, name: str, content
     assert "\n" not in str(caught.value)
     (item,) = task.read_inputs([tmp_path / name])
     assert item.refusal is not None
+
+
+@pytest.mark.parametrize("harm", ["checksum", "shape", "bare array"])
+def test_an_archive_that_numpy_cannot_read_is_refused_in_one_line(tmp_path: Path, harm: str) -> None:
+    path = tmp_path / "data.npz"
+    np.savez(path, X=np.zeros((100, 3)), y=np.zeros(100))
+    data = bytearray(path.read_bytes())
+    if harm == "checksum":
+        data[400] ^= 255
+    elif harm == "shape":
+        with zipfile.ZipFile(path, "w") as archive:
+            head = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000, 1000000), }\n"
+            archive.writestr("X.npy", b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head)
+        data = bytearray(path.read_bytes())
+    else:
+        with path.open("wb") as stream:
+            np.save(stream, np.zeros((100, 3)))
+        data = bytearray(path.read_bytes())
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=r"is no \.npz of plain arrays"):
+        load(VectorTask("rows", width=3), path)
+
+
+def test_a_value_that_is_not_finite_is_refused_in_training_and_in_prediction(tmp_path: Path) -> None:
+    np.savez(tmp_path / "data.npz", X=np.array([[0, 1, 2], [0, np.nan, 1e300]]), y=np.zeros(2))
+    task = VectorTask("rows", width=3)
+    sound, faulty = load(task, tmp_path / "data.npz")
+    assert task.read(sound).shape == (1, 3)
+    with pytest.raises(DataError, match=r"no finite number, in .*data\.npz#1"):
+        task.read(faulty)
+    _, item = task.read_inputs([tmp_path / "data.npz"])
+    with pytest.raises(DataError, match="no finite number"):
+        task.preprocess(item.slices[0], Preprocessing(2, 1, task.default_options))
 
 
 def test_arrays_of_objects_are_never_unpickled(tmp_path: Path) -> None:
