@@ -344,6 +344,7 @@ class Application:
         self,
         config: AnyPath | None = None,
         *,
+        data: AnyPath | None = None,
         source: str | AnyPath | None = None,
         target: str | AnyPath | None = None,
         settings: Settings | None = None,
@@ -360,6 +361,7 @@ class Application:
 
         Args:
             config: As in `train`.
+            data: As in `train`, where source and target are domains of it; None: as configured.
             source: Labelled images to learn from: a domain of the data, or a dataset; None: as configured.
             target: Images to adapt to: a domain, or a dataset; its labels serve to evaluate only. None: as configured.
             settings: As in `train`.
@@ -386,7 +388,8 @@ class Application:
 
         folder = optional_path("out", out)
         names = None if source is None else str(source), None if target is None else str(target)
-        settled = between(self._config(config, words_of(settings)), *names, unlabelled=unlabelled)
+        words = words_of(settings, data__source=optional_path("data", data))
+        settled = between(self._config(config, words), *names, unlabelled=unlabelled)
         if train_on_target is not None and settled.data.target_is_unlabelled:
             raise UsageError("train_on_target cannot act where the target is unlabelled; leave it out")
         from shared.api.run import Run
@@ -598,7 +601,7 @@ class Application:
             host: Address to listen on; others than 127.0.0.1 need a token.
             port: TCP port; 0 takes any that is free.
             model: As `run` of `load_run`; a run that nobody chose does not answer.
-            keep_minutes: Minutes after which an upload is deleted.
+            keep_minutes: Minutes after which an upload is deleted, 1 to 10080.
             say: Called with each line for the person who started it.
 
         Raises:

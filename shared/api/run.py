@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -263,6 +264,10 @@ class Run:
         stated = {
             name: value for name, value in (("prevalence", prevalence), ("miss_cost", miss_cost)) if value is not None
         }
+        if prevalence is not None and not 0 < prevalence < 1:
+            raise UsageError(f"prevalence is {prevalence}; it is a share above 0 and below 1")
+        if miss_cost is not None and not 0 < miss_cost < math.inf:
+            raise UsageError(f"miss_cost is {miss_cost}; give a number of false alarms above 0")
         source = optional_path("data", data)
         if source is None:
             if stated or known_only or settings:

@@ -87,6 +87,22 @@ def test_evaluate_without_data_is_the_own_test(run: Run) -> None:
         run.evaluate(known_only=True)
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [({"prevalence": 2}, "prevalence is 2; it is a share"), ({"miss_cost": float("nan")}, "miss_cost is nan; give")],
+)
+def test_facts_on_use_are_checked(run: Run, given: dict[str, float], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        run.evaluate("letters.zip", **given)  # type: ignore[arg-type]
+
+
+def test_an_upload_is_kept_for_a_time_that_there_is(run: Run) -> None:
+    from shared.api.serving import serve
+
+    with pytest.raises(UsageError, match="keep_minutes is -1; give a number from 1 to 10080"):
+        serve(run, lambda _: None, "127.0.0.1", 0, -1, print)  # type: ignore[arg-type, return-value]
+
+
 def test_a_run_is_found_by_name_and_becomes_the_default(application: Application, run: Run) -> None:
     with pytest.raises(MedtlError, match="no finished handwriting run"):
         application.load_run()
@@ -162,6 +178,11 @@ def test_wrong_arguments_are_one_clear_line(
         ("adapt", {"source": "a", "target": "b", "loss_weights": {"coral": 1}}, "loss_weights coral: the strategies"),
         ("crossval", {"folds": 0}, "folds is 0; give a whole number from 2 on"),
         ("ensemble", {"runs": "nowhere"}, "nowhere: no folder"),
+        (
+            "adapt",
+            {"data": "x.zip", "source": ".", "target": "/"},
+            "source and target are paths; leave out data.source",
+        ),
         ("load_run", {}, "or name one from elsewhere by run"),
         ("predict", {"paths": "x.png"}, "or name one from elsewhere by model"),
     ],
