@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from handwriting.task import TASK
 from shared.api import Application
 from shared.api.arguments import AnyPath, optional_path, path_of, paths_of
+from shared.api.guard import in_words_of_python
 from shared.progress import Showing, showing
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ audit, ensemble, models, backbones = (
 )
 
 
+@in_words_of_python
 def read_pages(
     paths: AnyPath | Sequence[AnyPath],
     *,
@@ -63,6 +65,7 @@ def read_pages(
         return read_pages(run.predictor, pictures, folder, each, shown)
 
 
+@in_words_of_python
 def zero_shot(config: AnyPath | None = None, **options: Any) -> Result:
     """Recognises characters without training images, from their attributes and how fonts print them.
 
@@ -78,6 +81,7 @@ def zero_shot(config: AnyPath | None = None, **options: Any) -> Result:
     return APPLICATION.zero_shot(knowledge(), config, **options)
 
 
+@in_words_of_python
 def serve(**options: Any) -> None:
     """Serves web pages to read characters and compare runs, until the process is stopped.
 
@@ -98,6 +102,7 @@ def serve(**options: Any) -> None:
     APPLICATION.serve(pages, **options)
 
 
+@in_words_of_python
 def download(name: str = "dhcd", *, to: AnyPath = "data", progress: Showing = True) -> Path:
     """Fetches a published dataset, and checks it pixel by pixel; what an earlier call had fetched is kept.
 

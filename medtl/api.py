@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from medtl.task import TASK
 from shared.api import Application
 from shared.api.arguments import AnyPath, Settings, number_of, optional_path, path_of, words_of
+from shared.api.guard import in_words_of_python
 from shared.errors import UsageError
 from shared.extras import check_extra
 from shared.progress import Progress, Showing, showing
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from shared.web.guard import Guard
 
 APPLICATION = Application(TASK)
+USUAL_KINDS = 3
+"""Kinds of tumour of a phantom, where none are named."""
 train, load_run, explain, ensemble = (
     APPLICATION.train,
     APPLICATION.load_run,
@@ -35,6 +38,7 @@ compare, crossval, adapt, advise = APPLICATION.compare, APPLICATION.crossval, AP
 models, backbones = APPLICATION.models, APPLICATION.backbones
 
 
+@in_words_of_python
 def predict(
     paths: AnyPath | Sequence[AnyPath],
     *,
@@ -60,6 +64,7 @@ def predict(
     )
 
 
+@in_words_of_python
 def audit(data: AnyPath, *, burned_in_text: bool = False, **options: Any) -> Audit:
     """Finds copies, contradicting labels and bad files, and says whether training would take the data.
 
@@ -74,6 +79,7 @@ def audit(data: AnyPath, *, burned_in_text: bool = False, **options: Any) -> Aud
     return APPLICATION.audit(data, search_further=find_text if burned_in_text else None, **options)
 
 
+@in_words_of_python
 def zero_shot(config: AnyPath | None = None, **options: Any) -> Result:
     """Recognises kinds of tumours without training images, from their attributes.
 
@@ -89,6 +95,7 @@ def zero_shot(config: AnyPath | None = None, **options: Any) -> Result:
     return APPLICATION.zero_shot(knowledge(), config, **options)
 
 
+@in_words_of_python
 def serve(*, spool: AnyPath | None = None, **options: Any) -> None:
     """Serves web pages to classify scans and compare runs, until the process is stopped.
 
@@ -113,6 +120,7 @@ def serve(*, spool: AnyPath | None = None, **options: Any) -> None:
     APPLICATION.serve(pages, **options)
 
 
+@in_words_of_python
 def write_phantom(
     out: AnyPath,
     *,
@@ -156,6 +164,7 @@ def write_phantom(
         )
 
 
+@in_words_of_python
 def run_demo(*, settings: Settings | None = None, progress: Showing = True) -> list[str]:
     """Shows on synthetic scans what transfer gains; takes minutes on two CPU cores.
 
@@ -172,6 +181,7 @@ def run_demo(*, settings: Settings | None = None, progress: Showing = True) -> l
         return demo.run_demo(APPLICATION.root, words_of(settings), shown)
 
 
+@in_words_of_python
 def listen(
     *,
     port: int = 11112,
@@ -229,10 +239,6 @@ def listen(
     judge = SeriesJudge(run.folder.resolve(), run.chosen_among)
     with closing(Spool(place)) as opened:
         listen_until_stopped(opened, judge, settings, lambda: say(f"listening: {settings}, spool {place}"))
-
-
-USUAL_KINDS = 3
-"""Kinds of tumour of a phantom, where none are named."""
 
 
 def extension(dicom: Path | None, identifiers: bool) -> Extend | None:

@@ -118,7 +118,9 @@ def cannot_listen(error: OSError, host: str, port: int) -> UsageError:
     elif error.errno in (errno.EACCES, errno.EPERM):
         why = f"port {port} needs the rights of an administrator; choose a --port from 1024 on"
     else:
-        why = f"cannot listen on {host} ({error.strerror}); --host takes an address of this machine, such as 127.0.0.1"
+        # Python adds the address to what the system says; numbers of look-ups are below 0
+        said = os.strerror(error.errno) if error.errno is not None and error.errno > 0 else error.strerror
+        why = f"cannot listen on {host} ({said}); --host takes an address of this machine, such as 127.0.0.1"
     return UsageError(why)
 
 

@@ -65,6 +65,15 @@ def missing(what: str, module: str) -> str:
     return f"{what} needs {top}{of}; {remedy(extra)}"
 
 
+def is_ours(error: ModuleNotFoundError) -> bool:
+    """Tells whether a module of this project is missing, which is a defect, and no package of another project.
+
+    Args:
+        error: The error of the import.
+    """
+    return error.name is None or error.name.partition(".")[0] in OURS
+
+
 def check_extra(what: str, extra: str) -> None:
     """Checks, without importing anything, that all modules of an extra are installed.
 

@@ -44,7 +44,7 @@ def add(app: typer.Typer, task: "Task") -> None:
         A phantom is written, a model trained on one scanner, and models of another scanner with few labels: from the
         first one, from ImageNet's weights, and from nothing. Minutes on two CPU cores.
         """
-        with reported():
+        with reported(resumes=True):
             from medtl.api import run_demo
 
             show(run_demo(settings=overrides))

@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from medtl.api import USUAL_KINDS
 from shared.cli.help import Topic, examples
 from shared.cli.support import check_names, reported, takes_names
 
 if TYPE_CHECKING:
     from shared.task import Task
-
-
-USUAL_KINDS = 3
 
 
 def add(app: typer.Typer, task: "Task") -> None:
@@ -56,8 +54,8 @@ def add(app: typer.Typer, task: "Task") -> None:
         DICOM series of patients with and without tumours on several scanners, with masks and labels.csv.
         """
         with reported():
-            chosen = _named("--scanners", scanners, _scanners(), _scanners())
-            tumours = _named("--kinds", kinds, _kinds(), _kinds()[:USUAL_KINDS])
+            chosen = _named("--scanners", scanners, _scanners()) or _scanners()
+            tumours = _named("--kinds", kinds, _kinds())
             from medtl.api import write_phantom
 
             write_phantom(out, patients=patients, scanners=chosen, slices=slices, kinds=tumours, seed=seed)
@@ -80,14 +78,14 @@ def _kinds() -> Sequence[str]:
     return KINDS
 
 
-def _named(option: str, text: str | None, allowed: Sequence[str], usual: Sequence[str]) -> Sequence[str]:
-    """The names in a text, separated by commas, or the usual ones where none is given.
+def _named(option: str, text: str | None, allowed: Sequence[str]) -> Sequence[str] | None:
+    """The names in a text, separated by commas; None where none is given.
 
     Raises:
         UsageError: A name in the text is not allowed.
     """
     if text is None:
-        return usual
+        return None
     names = [name.strip() for name in text.split(",")]
     check_names(option, names, allowed)
     return names

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from shared.zero_shot.features import SideInformation
 
 FOLDS = 5
+COMPARISON = "compare"
+"""Name of the comparison where none is named."""
 
 
 class Application:
@@ -139,6 +141,7 @@ class Application:
         runs = [Run(self.task, one, self.root, notes=notes) for one in folders]
         return runs[0] if ensemble or count is None else runs
 
+    @in_words_of_python
     def load_run(self, run: AnyPath | None = None, *, explicit: bool = False, released: bool = True) -> Run:
         """Opens a finished run, or a model that comes with the package.
 
@@ -221,7 +224,7 @@ class Application:
         from shared.api.training import cost_lines
         from shared.pipeline.ensemble import make_ensemble
 
-        members = [self._folder(one) for one in runs]
+        members = [self._folder(one) for one in paths_of("runs", runs)]
         source, folder = optional_path("data", data), optional_path("out", out)
         with showing(progress) as shown:
             made = make_ensemble(
@@ -268,7 +271,7 @@ class Application:
         from shared.experiments.crossval_report import write_cross_validation, write_left_out
         from shared.io.writes import make_folder
 
-        count, several = number_of("folds", folds or FOLDS, 2), number_of("repeats", repeats, 1)
+        count, several = number_of("folds", FOLDS if folds is None else folds, 2), number_of("repeats", repeats, 1)
         settled = self._config(config, words_of(settings, data__source=optional_path("data", data)))
         folder = optional_path("out", out)
         make_folder(folder)
@@ -291,7 +294,7 @@ class Application:
     @in_words_of_python
     def compare(
         self,
-        comparison: AnyPath | Mapping[str, Any] = "compare",
+        comparison: AnyPath | Mapping[str, Any] = COMPARISON,
         *,
         data: AnyPath | None = None,
         settings: Settings | None = None,
@@ -341,6 +344,7 @@ class Application:
         self,
         config: AnyPath | None = None,
         *,
+        data: AnyPath | None = None,
         source: str | AnyPath | None = None,
         target: str | AnyPath | None = None,
         settings: Settings | None = None,
@@ -357,6 +361,7 @@ class Application:
 
         Args:
             config: As in `train`.
+            data: As in `train`, where source and target are domains of it; None: as configured.
             source: Labelled images to learn from: a domain of the data, or a dataset; None: as configured.
             target: Images to adapt to: a domain, or a dataset; its labels serve to evaluate only. None: as configured.
             settings: As in `train`.
@@ -383,7 +388,8 @@ class Application:
 
         folder = optional_path("out", out)
         names = None if source is None else str(source), None if target is None else str(target)
-        settled = between(self._config(config, words_of(settings)), *names, unlabelled=unlabelled)
+        words = words_of(settings, data__source=optional_path("data", data))
+        settled = between(self._config(config, words), *names, unlabelled=unlabelled)
         if train_on_target is not None and settled.data.target_is_unlabelled:
             raise UsageError("train_on_target cannot act where the target is unlabelled; leave it out")
         from shared.api.run import Run
@@ -521,7 +527,9 @@ class Application:
         settled = self._config(config, words_of(settings, data__source=optional_path("data", data)))
         names = () if unseen is None else tuple(self.task.canonical(name) for name in names_in(unseen, "unseen"))
         run = None if model is None else self._folder(model)
-        question = Question(names, draw or 0, seeds, run, methods, optional_path("out", out))
+        drawn = 0 if draw is None else number_of("draw", draw, 1)
+        trials = None if seeds is None else number_of("seeds", seeds, 1)
+        question = Question(names, drawn, trials, run, methods, optional_path("out", out))
         with showing(progress) as shown:
             return study_unseen(self.task, settled, knowledge, question, self.root, shown)
 
@@ -575,6 +583,7 @@ class Application:
                 each(one)
         return found
 
+    @in_words_of_python
     def serve(
         self,
         pages: Pages,
@@ -592,7 +601,7 @@ class Application:
             host: Address to listen on; others than 127.0.0.1 need a token.
             port: TCP port; 0 takes any that is free.
             model: As `run` of `load_run`; a run that nobody chose does not answer.
-            keep_minutes: Minutes after which an upload is deleted.
+            keep_minutes: Minutes after which an upload is deleted, 1 to 10080.
             say: Called with each line for the person who started it.
 
         Raises:

@@ -278,6 +278,8 @@ def _split(name: str, images: Pixels, labels: Sequence[int], classes: int) -> Sp
     pixels = np.asarray(images, dtype=np.float32)
     if pixels.ndim != 4 or pixels.shape[1] not in (1, 3) or pixels.shape[2] != pixels.shape[3]:
         raise DataError(f"{name}: images have the shape {pixels.shape}; give [n, 1 or 3 channels, size, size]")
+    if pixels.size and not (pixels.min() >= 0 and pixels.max() <= 1):  # NaN too
+        raise DataError(f"{name}: images hold {pixels.min():g} to {pixels.max():g}; give 0 to 1, such as images / 255")
     if numbers.shape != (len(pixels),):
         raise DataError(
             f"{name}: {len(pixels)} images and labels of the shape {numbers.shape}; give one label an image"

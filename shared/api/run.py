@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -145,6 +146,7 @@ class Run:
 
         return read_json(self.folder / "report.json")
 
+    @in_words_of_python
     def predict(
         self,
         paths: AnyPath | Sequence[AnyPath],
@@ -208,7 +210,7 @@ class Run:
             TypeError: An argument has the wrong type.
         """
         explaining = {"method": method, "target": target, "checks": checks, **more}
-        return self._judge(paths, out, explaining, extend, each, progress)
+        return self._judge(paths, path_of("out", out), explaining, extend, each, progress)
 
     def _judge(
         self,
@@ -262,6 +264,10 @@ class Run:
         stated = {
             name: value for name, value in (("prevalence", prevalence), ("miss_cost", miss_cost)) if value is not None
         }
+        if prevalence is not None and not 0 < prevalence < 1:
+            raise UsageError(f"prevalence is {prevalence}; it is a share above 0 and below 1")
+        if miss_cost is not None and not 0 < miss_cost < math.inf:
+            raise UsageError(f"miss_cost is {miss_cost}; give a number of false alarms above 0")
         source = optional_path("data", data)
         if source is None:
             if stated or known_only or settings:
@@ -272,6 +278,7 @@ class Run:
         with showing(progress) as shown:
             return evaluate_on(self, source, words_of(settings), stated, known_only=known_only, progress=shown)
 
+    @in_words_of_python
     def use(self) -> Run:
         """Makes the run the default, which answers where no run is named. Returns it, as the default.
 
@@ -316,7 +323,7 @@ class Run:
     def pack(
         self,
         name: str,
-        licences: Sequence[str],
+        licences: str | Sequence[str],
         *,
         images: AnyPath | None = None,
         out: AnyPath | None = None,
@@ -338,17 +345,19 @@ class Run:
             UsageError: The run cannot be packed, or the name is not allowed.
             TypeError: An argument has the wrong type.
         """
+        from shared.api.studies import names_in
         from shared.pipeline.pack import pack
         from shared.runs.named import released_root
 
         source, root = optional_path("images", images), optional_path("out", out) or released_root(self.task.name)
+        stated = names_in(licences, "licences")
         if Path(name).name != name:
             raise UsageError(f"{name!r} is no name for a model but a path; `out` says where the folder is made")
         if root is None:
             raise UsageError(f"the package {self.task.name} is not found; name a folder by `out`")
         with showing(progress) as shown:
             release = pack(
-                self.task, self.folder, root / name, licences=licences, images=source, root=self.root, progress=shown
+                self.task, self.folder, root / name, licences=stated, images=source, root=self.root, progress=shown
             )
         return Run(self.task, root / name, self.root), release
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from shared.errors import UsageError
+
 if TYPE_CHECKING:
     from shared.api.run import Run
     from shared.web.guard import Access, Guard
@@ -30,6 +32,8 @@ class Serving:
     chosen_among: int
 
 
+KEEP_MINUTES = 1, 10_080
+"""Least and most minutes that an upload is kept: a week."""
 Pages: TypeAlias = "Callable[[Serving], Guard]"
 """Takes a `Serving`; gives the guarded ASGI application."""
 
@@ -42,13 +46,16 @@ def serve(run: Run, pages: Pages, host: str, port: int, keep_minutes: float, say
         pages: Builds the pages.
         host: Address to listen on.
         port: TCP port; 0 takes any that is free.
-        keep_minutes: Minutes after which an upload is deleted.
+        keep_minutes: Minutes after which an upload is deleted, within `KEEP_MINUTES`.
         say: Called with each line for the person who started it.
 
     Raises:
-        UsageError: The store, the address or the port cannot be used.
+        UsageError: The minutes, the store, the address or the port cannot be used.
         RunError: The run is damaged.
     """
+    least, most = KEEP_MINUTES
+    if not least <= keep_minutes <= most:
+        raise UsageError(f"keep_minutes is {keep_minutes}; give a number from {least} to {most}")
     from shared.web.guard import Access
     from shared.web.serving import run_server
     from shared.web.uploads import UploadStore

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from shared.api.serving import KEEP_MINUTES
 from shared.cli.arguments import ServedModelOption, finite
 from shared.cli.help import Topic, examples
 from shared.cli.hooks import adds_options_of
@@ -51,10 +52,10 @@ def add_serve(app: typer.Typer, task: "Task", serve_pages: Serve) -> None:
             float,
             typer.Option(
                 metavar="MINUTES",
-                min=1,
-                max=10_080,
+                min=KEEP_MINUTES[0],
+                max=KEEP_MINUTES[1],
                 callback=finite,
-                help="Minutes after which an upload is deleted, 1 to 10080.",
+                help=f"Minutes after which an upload is deleted, {KEEP_MINUTES[0]} to {KEEP_MINUTES[1]}.",
             ),
         ] = 60.0,
         **extra: Any,

@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 
 import typer
 
+from shared.api.guard import in_words_of_commands
 from shared.errors import REMEDIES, MedtlError, UsageError, system_words
-from shared.extras import OURS, missing
+from shared.extras import is_ours, missing
 
 RUNS = Path("runs")
 EXIT_FAULT, EXIT_USAGE, EXIT_REFUSED, EXIT_NOT_ASSESSED, EXIT_INTERRUPTED = 1, 2, 3, 4, 130
@@ -77,7 +78,7 @@ def reported(*, resumes: bool = False) -> Iterator[None]:
     An exception that is a fault of the program passes through unchanged.
 
     Args:
-        resumes: Whether the same command goes on where it ended, which is then said where a disk is full.
+        resumes: Whether the same command goes on where it ended, which is then said on Ctrl-C and on a full disk.
 
     Raises:
         typer.Exit: With `EXIT_USAGE` for wrong usage, a place that cannot be written among it, `EXIT_FAULT` for faulty
@@ -86,15 +87,16 @@ def reported(*, resumes: bool = False) -> Iterator[None]:
     from shared.errors import ConfigError, UnknownNameError
 
     try:
-        yield
+        with in_words_of_commands():
+            yield
     except (ConfigError, UnknownNameError, UsageError) as error:
         raise _ended(f"error: {error}", EXIT_USAGE) from None
     except MedtlError as error:
         raise _ended(f"error: {error}", EXIT_FAULT) from None
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] in OURS:
+        if is_ours(error):
             raise
-        raise _ended(f"error: {missing('this command', error.name)}", EXIT_USAGE) from None
+        raise _ended(f"error: {missing('this command', str(error.name))}", EXIT_USAGE) from None
     except BrokenPipeError:
         raise  # the reader of the output, such as `head`, has had enough: click ends in silence
     except OSError as error:
@@ -102,7 +104,7 @@ def reported(*, resumes: bool = False) -> Iterator[None]:
         then = "; the same command resumes" if resumes and ours else ""
         raise _ended(f"error: {system_words(error)}{then}", EXIT_FAULT if ours else EXIT_USAGE) from None
     except KeyboardInterrupt:
-        raise _ended("interrupted; the same command resumes it", EXIT_INTERRUPTED) from None
+        raise _ended(f"interrupted{'; the same command resumes it' if resumes else ''}", EXIT_INTERRUPTED) from None
 
 
 def _ended(line: str, code: int) -> typer.Exit:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shlex
 import subprocess
+from collections.abc import Iterator
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 
 import click
@@ -14,6 +17,8 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from shared.api import Application
+from shared.api.run import Run
 from shared.strategies import strategy_names
 from tests.docs.pages import CALL, PAGES, ROOT, Block, Step, blocks, documented_calls
 
@@ -44,6 +49,42 @@ def test_a_documented_call_has_a_command_and_options_that_there_are(line: str, m
         name, *words = words
         command = command.commands[name]
     command.make_context(name, words)  # parses, and runs nothing
+
+
+def _calls(text: str) -> Iterator[tuple[str, str, list[str]]]:
+    """Calls of methods in Python text: what is called, its method, and the keywords that are given."""
+    for node in ast.walk(ast.parse(text)):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and isinstance(node.func.value, ast.Name)
+        ):
+            yield node.func.value.id, node.func.attr, [one.arg for one in node.keywords if one.arg is not None]
+
+
+def test_documented_python_gives_arguments_that_there_are() -> None:
+    called = {
+        "medtl": import_module("medtl"),
+        "handwriting": import_module("handwriting"),
+        "app": Application,
+        "run": Run,
+    }
+    found = [
+        (path.name, f"{name}.{method}", word, signature(getattr(called[name], method)).parameters)
+        for path in PAGES
+        if path.name != "CONTRIBUTING.md"  # fragments, in which `app` is another
+        for block in blocks(path)
+        if block.language == "python"
+        for name, method, words in _calls(block.text)
+        if name in called
+        for word in words
+    ]
+    assert {name for _, name, *_ in found} >= {"medtl.train", "medtl.adapt", "app.adapt"}
+    assert [
+        (page, name, word)
+        for page, name, word, known in found
+        if word not in known and not any(one.kind is one.VAR_KEYWORD for one in known.values())
+    ] == []
 
 
 def test_every_command_has_an_example_in_a_page() -> None:

@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shared.api import Application
+from shared.api.application import COMPARISON
 from shared.cli.arguments import complete_config
 from shared.cli.help import Topic, examples
 from shared.cli.support import EXIT_FAULT, reported, show, split_words
 
 if TYPE_CHECKING:
     from shared.task import Task
-
-DEFAULT = "compare"
-"""Name of the comparison where none is named."""
 
 
 def add(app: typer.Typer, task: "Task") -> None:
@@ -42,7 +40,7 @@ def add(app: typer.Typer, task: "Task") -> None:
             typer.Argument(
                 metavar="[COMPARISON]",
                 autocompletion=complete_config,
-                help=f"Comparison: a name that `options configs` lists, or a YAML file. Default: {DEFAULT}.",
+                help=f"Comparison: a name that `options configs` lists, or a YAML file. Default: {COMPARISON}.",
             ),
         ] = None,
         overrides: Annotated[
@@ -63,7 +61,7 @@ def add(app: typer.Typer, task: "Task") -> None:
         """
         with reported(resumes=True):
             named, words = split_words(comparison, overrides)
-            found = Application(task).compare(named or DEFAULT, settings=words, cluster=cluster)
+            found = Application(task).compare(named or COMPARISON, settings=words, cluster=cluster)
             show(found.lines)
             typer.echo(f"report: {found.report}")
             if found.failed:

@@ -112,7 +112,7 @@ def _usage_context(
         ),
     ] = None,
 ) -> Mapping[str, float]:
-    """The stated arguments of `shared.evaluation.measures.UsageContext`."""
+    """The stated arguments of `shared.evaluation.cases.UsageContext`."""
     given = {"prevalence": prevalence, "miss_cost": miss_cost}
     return {name: value for name, value in given.items() if value is not None}
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from shared.api.run import EXPLAINED
 from shared.cli.arguments import JsonOption, ModelOption
 from shared.cli.help import Topic, examples
 from shared.cli.hooks import adds_options_of, no_options
@@ -17,8 +18,6 @@ from shared.cli.support import check_names, reported, takes_names
 
 if TYPE_CHECKING:
     from shared.task import Task
-
-EXPLAINED = Path("explained")
 
 
 def add(app: typer.Typer, task: "Task", more_options: Callable[..., Mapping[str, Any]] = no_options) -> None:
@@ -55,7 +54,9 @@ def add(app: typer.Typer, task: "Task", more_options: Callable[..., Mapping[str,
             bool, typer.Option("--checks/--no-checks", help="Whether to check each map, which takes seconds.")
         ] = True,
         as_json: JsonOption = False,
-        out: Annotated[Path, typer.Option(help="Folder for pictures, raw maps and predictions.jsonl.")] = EXPLAINED,
+        out: Annotated[Path, typer.Option(help="Folder for pictures, raw maps and predictions.jsonl.")] = Path(
+            EXPLAINED
+        ),
         **extra: Any,
     ) -> None:
         """Show which pixels moved an answer.

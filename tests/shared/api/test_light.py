@@ -37,6 +37,15 @@ def test_every_public_name_is_there_and_no_module_hides_it(package: str) -> None
         _ = module.tarin
 
 
+def test_a_part_without_its_extra_names_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    import shared
+
+    monkeypatch.delitem(sys.modules, "shared.api.parts", raising=False)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(shared.MedtlError, match=r"`shared.fit` needs torch, of the extra train; .*'\.\[train\]'"):
+        _ = shared.fit
+
+
 def test_both_applications_have_the_same_functions() -> None:
     import handwriting
     import medtl

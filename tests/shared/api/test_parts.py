@@ -58,6 +58,8 @@ def test_a_strategy_trains_a_network_on_arrays(images: tuple[NDArray[np.float32]
         shared.fit(network, images, images, "adabn")
     with pytest.raises(DataError, match="labels must be whole numbers from 0 to 1"):
         shared.fit(network, (images[0], images[1] + 5), images)
+    with pytest.raises(DataError, match="validation: images hold 0 to 255; give 0 to 1"):
+        shared.fit(network, images, (np.clip(images[0], 0, 1).round() * 255, images[1]))
 
 
 def test_codes_are_a_transformer_of_scikit_learn(images: tuple[NDArray[np.float32], NDArray[np.int64]]) -> None:

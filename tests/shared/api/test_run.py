@@ -13,6 +13,7 @@ from handwriting.cli import app
 from handwriting.task import TASK
 from shared.api import Application
 from shared.api.arguments import words_of
+from shared.api.guard import in_words_of_python
 from shared.api.metrics import Metric
 from shared.api.run import Run
 from shared.api.studies import Comparison
@@ -86,6 +87,22 @@ def test_evaluate_without_data_is_the_own_test(run: Run) -> None:
         run.evaluate(known_only=True)
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [({"prevalence": 2}, "prevalence is 2; it is a share"), ({"miss_cost": float("nan")}, "miss_cost is nan; give")],
+)
+def test_facts_on_use_are_checked(run: Run, given: dict[str, float], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        run.evaluate("letters.zip", **given)  # type: ignore[arg-type]
+
+
+def test_an_upload_is_kept_for_a_time_that_there_is(run: Run) -> None:
+    from shared.api.serving import serve
+
+    with pytest.raises(UsageError, match="keep_minutes is -1; give a number from 1 to 10080"):
+        serve(run, lambda _: None, "127.0.0.1", 0, -1, print)  # type: ignore[arg-type, return-value]
+
+
 def test_a_run_is_found_by_name_and_becomes_the_default(application: Application, run: Run) -> None:
     with pytest.raises(MedtlError, match="no finished handwriting run"):
         application.load_run()
@@ -137,7 +154,8 @@ def test_a_finished_training_is_taken_as_it_is(
         ({"seeds": 2, "out": "x"}, UsageError, "out names one folder"),
         ({"average": "weights"}, UsageError, "give ensemble=True with it"),
         ({"settings": {"backbone.nmae": "vgg16"}}, MedtlError, "settings: backbone.nmae: unknown key"),
-        ({"settings": ["backbone.nmae=vgg16"]}, MedtlError, "the command line: backbone.nmae: unknown key"),
+        ({"settings": ["backbone.nmae=vgg16"]}, MedtlError, "settings: backbone.nmae: unknown key"),
+        ({"data": "x.zip", "seed": "one"}, MedtlError, "the arguments: seed: input should be a whole number"),
         ({"config": "frozne"}, MedtlError, "did you mean frozen"),
         ({"config": "scans.zip"}, UsageError, "scans.zip is no configuration; give it as `data`"),
         ({"data": "nowhere"}, MedtlError, "nowhere does not exist"),
@@ -151,6 +169,57 @@ def test_wrong_arguments_are_one_clear_line(
         application.train(**given, progress=False)  # type: ignore[call-overload]
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("function", "given", "said"),
+    [
+        ("adapt", {"source": "old.zip"}, "source needs a target"),
+        ("adapt", {"source": "a", "target": "b", "loss_weights": {"coral": 1}}, "loss_weights coral: the strategies"),
+        ("crossval", {"folds": 0}, "folds is 0; give a whole number from 2 on"),
+        ("ensemble", {"runs": "nowhere"}, "nowhere: no folder"),
+        (
+            "adapt",
+            {"data": "x.zip", "source": ".", "target": "/"},
+            "source and target are paths; leave out data.source",
+        ),
+        ("load_run", {}, "or name one from elsewhere by run"),
+        ("predict", {"paths": "x.png"}, "or name one from elsewhere by model"),
+    ],
+)
+def test_a_fault_is_told_of_the_argument_and_not_of_an_option(
+    application: Application, function: str, given: dict[str, object], said: str
+) -> None:
+    with pytest.raises((MedtlError, ValueError)) as caught:
+        getattr(application, function)(**given)
+    assert said in str(caught.value)
+    assert "--" not in str(caught.value)
+
+
+def test_numbers_of_trials_are_checked() -> None:
+    with pytest.raises(ValueError, match="draw is 0; give a whole number from 1 on"):
+        handwriting.zero_shot(draw=0)
+    with pytest.raises(ValueError, match="seeds is 0; give a whole number from 1 on"):
+        handwriting.zero_shot(draw=1, seeds=0)
+
+
+def test_commands_in_a_message_stay_commands() -> None:
+    @in_words_of_python
+    def read(out: str | None = None) -> None:
+        raise UsageError("`audit DATA --out DIR` lists them; choose another --out DIR, or pip install --no-deps x")
+
+    with pytest.raises(UsageError) as caught:
+        read()
+    assert str(caught.value).startswith(
+        "`audit DATA --out DIR` lists them; choose another out=DIR, or pip install --no"
+    )
+
+
+def test_an_explanation_needs_a_folder_and_licences_are_whole_lines(run: Run, pictures: list[Path]) -> None:
+    with pytest.raises(TypeError, match="out is None"):
+        run.explain(pictures, out=None)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="licences is 3"):
+        run.pack("small", 3)  # type: ignore[arg-type]
 
 
 def test_progress_must_be_a_choice_or_a_function(run: Run, pictures: list[Path]) -> None:

@@ -45,6 +45,16 @@ def test_a_command_that_does_not_resume_does_not_say_so(capsys: pytest.CaptureFi
     assert "resumes" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("resumes", "end"), [(True, "; the same command resumes it"), (False, "")])
+def test_an_interrupted_command_promises_to_resume_only_where_it_does(
+    resumes: bool, end: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(typer.Exit) as ended, reported(resumes=resumes):
+        raise KeyboardInterrupt
+    assert ended.value.exit_code == 130
+    assert capsys.readouterr().err == f"interrupted{end}\n"
+
+
 def test_after_a_refusal_nothing_more_is_written_and_it_is_raised_in_the_end() -> None:
     writes, done = Writes(), list[int]()
     assert writes.call(max, 1, 2) == 2
