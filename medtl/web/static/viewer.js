@@ -115,7 +115,7 @@ if (viewer) {
     const said = one && (one.decision ?? "raw, not to be relied on");
     const verdict = one ? `, ${one.tumour_probability.toFixed(2)} ${said}${one.ood_score > strangeFrom ? ", unlike the training images" : ""}` : "";
     element("where").textContent = `Slice ${number} of ${view.slices}${verdict}`;
-    element("place").textContent = number <= view.positions.length ? `at ${view.positions[number - 1].toFixed(1)} mm` : "";
+    element("place").textContent = number <= view.positions.length ? `at ${view.positions[number - 1].toFixed(1).replace("-", "−")} mm` : "";
   }
 
   function showWindow() {
@@ -250,7 +250,7 @@ if (viewer) {
   drawStrip();
   fit();
   reset();
-  if (showInput) showInput.checked = matchMedia("(min-width: 52rem)").matches;  // on a phone it would cover the picture
+  if (showInput) showInput.checked = matchMedia("(min-width: 40rem)").matches;  // on a phone it would cover the picture
   go(number);
 }
 
