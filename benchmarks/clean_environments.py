@@ -40,6 +40,7 @@ CALLS: Mapping[str, str] = {
     "ensemble": "{model} {model}",
     "evaluate": "{model}",
     "explain": "{image}",
+    "export": "{model} --as huggingface --out exported",
     "listen": "--forward nonsense",
     "models": "",
     "options": "configs",

@@ -30,6 +30,9 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "listen": ("pynetdicom", "highdicom"),
     "serve": ("fastapi", "uvicorn", "python_multipart", "jinja2"),
     "timm": ("timm",),
+    "tensorboard": ("tensorboard",),
+    "mlflow": ("mlflow", "sqlalchemy", "alembic"),
+    "wandb": ("wandb",),
     "ray": ("ray",),
 }
 """Modules that each extra brings, as they are imported; of several extras with a module, the first is advised."""

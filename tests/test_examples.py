@@ -49,7 +49,10 @@ def test_an_example_is_short_and_has_a_page_with_its_command(path: Path) -> None
     assert len(readme.splitlines()) <= 50
 
 
-def test_vectors_are_trained_and_predicted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_vectors_are_trained_and_predicted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.pipeline.finish.PACKAGES", ("torch",))  # tests before this one loaded others
     example("wine").main(["--out", str(tmp_path), "--epochs", "20", "--seeds", "0"])
     own_words(tmp_path)
     said = capsys.readouterr().out

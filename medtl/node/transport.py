@@ -129,8 +129,8 @@ class BoundedServer(ThreadedAssociationServer):  # type: ignore[misc]
     """A server whose associations are read within bounds, and whose silent connections keep nobody out.
 
     Args:
-        arguments: As of pynetdicom's `ThreadedAssociationServer`.
-        options: The same.
+        arguments: What pynetdicom's `ThreadedAssociationServer` takes.
+        options: What it takes by name.
     """
 
     daemon_threads = True

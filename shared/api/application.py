@@ -324,7 +324,6 @@ class Application:
         from shared.experiments.comparison.report import write_comparison
         from shared.experiments.comparison.run import FOLDER, run_comparison
         from shared.experiments.comparison.text import as_text
-        from shared.io.writes import make_folder
 
         workers = None
         if cluster is not None:
@@ -332,7 +331,6 @@ class Application:
 
             workers = RayWorkers(cluster)
         folder = self.root / FOLDER / plan.name
-        make_folder(folder)
         with showing(progress) as shown:
             tree = run_comparison(self.task, plan, root=self.root, progress=shown, workers=workers)
         write_comparison(tree, self.task.title, folder)

@@ -18,7 +18,6 @@ from shared.data.audit import AuditResult, Pair
 from shared.io.archives import read_source
 from shared.io.atomic import write_bytes, write_json, write_text
 from shared.reporting.figures.sheets import pair_sheet, thumbnail
-from shared.reporting.html import template
 from shared.samples import Dataset, Sample
 from shared.task import Task
 
@@ -118,6 +117,8 @@ def write_audit(task: Task, dataset: Dataset, result: AuditResult, tree: dict[st
         tree: Result of `findings`.
         out: Folder to write into; it is made where it does not exist.
     """
+    from shared.reporting.html import template  # without a folder an audit needs no extra
+
     write_json(out / "audit.json", tree)
     pairs = worst_pairs(dataset, result)
     write_text(out / "pairs.csv", _table(dataset.samples, pairs))

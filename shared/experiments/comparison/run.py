@@ -24,6 +24,7 @@ from shared.experiments.comparison.state import (
     finished_cells,
 )
 from shared.experiments.comparison.table import mean_row, table_row
+from shared.io.writes import make_folder
 from shared.processes.jobs import SerialExecutor, Workers, WorkItem
 from shared.processes.worker import run_in_subprocess
 from shared.progress import Progress
@@ -77,6 +78,7 @@ def run_comparison(
     unfinished = [cell for cell in plan.cells if cell not in finished and cell not in failures]
     failures |= cells_without_data(task, unfinished)
     check_meanings(task, [cell for cell in unfinished if cell not in failures], root, progress)
+    make_folder(folder)
     failures |= cells_without_weights([cell for cell in unfinished if cell not in failures], fetch=workers is None)
     _train_cells(task, plan, root, finished, failures, workers or SerialExecutor(), progress)
     check_one_state(finished)

@@ -135,7 +135,10 @@ def test_scanners_of_the_embedded_data_are_known_before_they_are_made(tmp_path: 
     made = write_phantom(tmp_path / "made", patients=1, slices=1, scanners=SYNTHETIC_SCANNERS)
     assert {sample.domain for sample in load(made, {}).samples} == set(domains)
     nowhere = "phantom nowhere"
-    for wanted in (DataSection(domains=(domains[0], nowhere)), DataSection(target=TargetSection(domain=nowhere))):
+    for wanted in (
+        DataSection(source="phantom", domains=(domains[0], nowhere)),
+        DataSection(source="phantom", target=TargetSection(domain=nowhere)),
+    ):
         with pytest.raises(ConfigError, match="phantom atlas, phantom borealis"):
             load_dataset(TASK, wanted, Preprocessing(32, 1, TASK.default_options), tmp_path / "root", lambda *_: None)
     assert not (tmp_path / "root").exists()

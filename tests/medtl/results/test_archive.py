@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 import urllib.request
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +78,22 @@ def test_a_validator_finds_no_error_in_any_object(
         said = told("dciodvfy", "-new", path)
         errors = [line for line in said.splitlines() if line.startswith("Error") and NEWER_THAN_CHECKER not in line]
         assert errors == [], path.name
+
+
+def test_faults_of_the_source_are_not_handed_on(judged: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for path in judged.folder.iterdir():
+        source = pydicom.dcmread(path)
+        source.ProcedureCodeSequence = []
+        source.add_new("PatientAge", "AS", "042Y")
+        source["PatientAge"]._value = "42"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            source.save_as(tmp_path / path.name)
+    (item,) = read_inputs([tmp_path])
+    for made in result_objects(item, judged.answer, judged.record, judged.maps):
+        assert "ProcedureCodeSequence" not in made
+        assert "PatientAge" not in made
+    assert "invalid PatientAge" in caplog.text
 
 
 def test_without_a_body_part_pictures_and_maps_state_that_their_side_is_not_known(judged: Any, tmp_path: Path) -> None:

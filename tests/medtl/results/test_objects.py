@@ -427,7 +427,7 @@ def test_missing_highdicom_is_said_with_the_remedy(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "highdicom", None)
     for name in ("objects", "parametric_map", "secondary_capture", "structured_report"):
         monkeypatch.delitem(sys.modules, f"medtl.results.{name}")
-    with pytest.raises(UsageError, match=r"medtl\[dicom-out\]"):
+    with pytest.raises(UsageError, match=r"pip install '\.\[dicom-out\]'"):
         importlib.import_module("medtl.results.objects")
 
 

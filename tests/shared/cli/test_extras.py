@@ -20,7 +20,12 @@ from shared.extras import MODULES, check_extra, missing
 
 ROOT = Path(__file__).parents[3]
 APPLICATIONS = {"medtl": tumours, "handwriting": characters}
-IMPORTED_AS = {"scikit-learn": "sklearn", "fonttools": "fontTools", "python-multipart": "python_multipart"}
+IMPORTED_AS = {
+    "fonttools": "fontTools",
+    "mlflow-skinny": "mlflow",
+    "python-multipart": "python_multipart",
+    "scikit-learn": "sklearn",
+}
 HIDING = """
 import sys
 from shared.extras import MODULES

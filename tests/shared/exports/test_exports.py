@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from handwriting.cli import app
 from handwriting.task import TASK
-from shared.errors import DataError, UsageError
+from shared.errors import UsageError
 from shared.exports import export, layout_names
 from shared.io.atomic import read_json
 from shared.prediction.predictor import Predictor
@@ -166,7 +166,7 @@ def test_nothing_of_single_images_or_of_folders_is_exported(bundle: Path, reposi
 def test_a_folder_that_holds_something_is_left_alone(tiny_run: Path, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     for layout in layout_names():
-        with pytest.raises(DataError, match="is not an empty folder"):
+        with pytest.raises(UsageError, match="is not an empty folder"):
             export(TASK, tiny_run, tmp_path, layout=layout)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 

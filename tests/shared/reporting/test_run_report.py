@@ -28,7 +28,7 @@ from shared.io.atomic import read_json
 from shared.models.backbones.build import build_backbone
 from shared.models.network import Network, feature_width
 from shared.reporting.finished import Finished
-from shared.reporting.model_card import UNKNOWN, UNKNOWN_OF_OTHERS
+from shared.reporting.model_card import UNKNOWN, UNKNOWN_FIELDS
 from shared.reporting.run_report import _weights_facts, write_report
 from shared.runs.record import ModelRecord
 from shared.samples import Grouping, Sample
@@ -479,7 +479,7 @@ def test_the_model_card_says_what_was_not_measured(tmp_path: Path) -> None:
     for heading in ("## Study and people", "## Intended use", "## Data", "## Model", "## Training", "## Evaluation"):
         assert heading in card
     assert "3 <i>files</i> left out." in card
-    for heading, fields in UNKNOWN_OF_OTHERS.items():
+    for heading, fields in UNKNOWN_FIELDS.items():
         section = card.split(f"## {heading}")[1].split("\n## ")[0]
         assert all(f"- {field}. {UNKNOWN}" in section for field in fields)
     assert "seed: 0" in card

@@ -69,7 +69,7 @@ def test_what_is_about_other_data_needs_them(tiny_run: Path) -> None:
     for words in (("--prevalence", 0.1), ("--miss-cost", 1), ("--known-only",)):
         refused = call(tumours, "evaluate", tiny_run, *words)
         assert refused.exit_code == 2
-        assert is_one_line(refused, f"{words[0]} need DATA")
+        assert is_one_line(refused, f"{words[0]} needs DATA")
     refused = call(app, "evaluate", tiny_run, "--prevalence", 0.1)  # no character is a positive
     assert refused.exit_code == 2
-    assert "No such option" in refused.stderr
+    assert "unknown option" in refused.stderr

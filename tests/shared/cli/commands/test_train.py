@@ -104,7 +104,12 @@ def test_a_disk_that_fills_up_stops_a_training_and_the_same_command_resumes_it(
     assert "Traceback" not in stopped.output
     said = "error: run/checkpoint.pt: No space left on device; free space there, or choose another place; the same "
     assert f"{said}command resumes" in stopped.stderr.splitlines()
-    assert sorted(path.name for path in Path("run").iterdir()) == [".lock", "checkpoint.pt", "config.yaml"]
+    assert sorted(path.name for path in Path("run").iterdir()) == [
+        ".lock",
+        "checkpoint.pt",
+        "config.yaml",
+        "tensorboard",
+    ]
     caplog.set_level("INFO")
     resumed = call(app, *words)
     assert resumed.exit_code == 0, resumed.output

@@ -322,7 +322,7 @@ def test_a_folder_that_cannot_be_written_is_reported_before_anything_is_trained(
     (tmp_path / "tiny.yaml").write_text(TINY.replace("SOURCE", str(characters)), encoding="utf-8")
     (tmp_path / "runs").touch()
     monkeypatch.setattr(
-        "shared.experiments.comparison.run.run_comparison", lambda *_, **__: pytest.fail("cells were begun")
+        "shared.experiments.comparison.run._train_cells", lambda *_, **__: pytest.fail("cells were begun")
     )
     result = CliRunner().invoke(app, ["compare", "tiny.yaml"])
     assert result.exit_code == 2
