@@ -101,7 +101,7 @@ def read_sources(item: Item) -> Sources:
     with untrusted_building("reference"):
         emptied = sorted({keyword for instance in instances for keyword in _complete(instance)})
     for keyword in emptied:
-        logger.warning("the source images have an invalid %s; it is left empty in what is written", keyword)
+        logger.warning("the source images have an invalid %s; what is written does not have it", keyword)
     return Sources(frames, instances)
 
 
