@@ -36,6 +36,8 @@ DIRECTIONS = {
     "sagittal": ((0, 1, 0), (0, 0, -1)),
 }
 """Directions (LPS) in which rows and columns run in each view."""
+READ_AS = {"H": "S", "F": "I"}
+"""Letters by which radiologists read the sides to the head and to the feet: superior and inferior."""
 OBLIQUE_DEG = 30.0
 """Tilt from which a plane has no name: our choice, above the tilts that heads are planned with."""
 STRAIGHT_DEG = 5.0
@@ -130,6 +132,19 @@ class View:
         exchanged, rows_reversed, columns_reversed = self.turn
         rows, columns = (-rows if columns_reversed else rows), (-columns if rows_reversed else columns)
         return (body_side(columns), body_side(rows)) if exchanged else (body_side(rows), body_side(columns))
+
+    @property
+    def edges(self) -> dict[str, str] | None:
+        """Sides of the body (L, R, A, P, S, I) at the `left`, `right`, `top` and `bottom` of the view.
+
+        They are those of the plane that is nearest, as in `sides`; S and I are what DICOM calls H and F. None without a
+        plane.
+        """
+        if self.orientation is None:
+            return None
+        along, down = (np.array(one) for one in DIRECTIONS[nearest_plane(slice_normal(self.orientation))])
+        shown = {"left": -along, "right": along, "top": -down, "bottom": down}
+        return {edge: READ_AS.get(side := body_side(direction), side) for edge, direction in shown.items()}
 
     def apply(self, stored: Pixels) -> Pixels:
         """Brings a stored slice into the view.

@@ -50,10 +50,23 @@ def results_of(folder: Path, predictor: Predictor, task: Task) -> list[Dataset]:
     try:
         return [one for item, answer in answers for one in result_objects(item, answer, predictor.record)]
     except DataError:
-        return [_plain_report(folder, [answer for _, answer in answers], predictor)]
+        return [plain_report(folder, [answer for _, answer in answers], predictor)]
 
 
-def _plain_report(folder: Path, answers: Sequence[Answer], predictor: Predictor) -> Dataset:
+def plain_report(folder: Path, answers: Sequence[Answer], predictor: Predictor) -> Dataset:
+    """Makes a Basic Text SR of the answers about a series, for images that no other object can describe.
+
+    Args:
+        folder: Folder with the instances of one series.
+        answers: What was answered.
+        predictor: The opened run that judged.
+
+    Returns:
+        The report; its UIDs depend only on the instances and the model.
+
+    Raises:
+        InputRefused: An instance is damaged.
+    """
     keywords = [*INHERITED, "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID"]
     with untrusted_decoding():
         sources = [

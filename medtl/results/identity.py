@@ -24,6 +24,9 @@ MANUFACTURER = "medtl"
 LONG_STRING = 64
 """Most characters of a value of VR LO. Source: DICOM PS3.5, table 6.2-1."""
 
+BODY_PARTS = ("HEAD", "BRAIN")
+"""Defined terms of Body Part Examined for what is judged. Source: DICOM PS3.16, table L-1."""
+
 
 def derive_uid(*names: str) -> str:
     """Derives a DICOM UID under 2.25 from names.
@@ -116,3 +119,20 @@ def stamp_implementation(objects: Iterable[Any]) -> None:
     for one in objects:
         one.file_meta.ImplementationClassUID = derive_uid("implementation")
         one.file_meta.ImplementationVersionName = f"MEDTL_{version('medtl')}"[:16]
+
+
+def state_body_part(made: Any, source: Any) -> None:
+    """Writes the body part of a source image into an object, or that it is not known which side is shown, in place.
+
+    Laterality must be there, if only empty, unless the body part is known and has no sides.
+    Source: DICOM PS3.3, C.7.3.1 (type 2C).
+
+    Args:
+        made: A pydicom dataset of an object with pixels.
+        source: A pydicom dataset of the image that it was made from.
+    """
+    stated = source.get("BodyPartExamined")
+    if stated in BODY_PARTS:
+        made.BodyPartExamined = stated
+    else:
+        made.Laterality = ""

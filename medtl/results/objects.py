@@ -55,7 +55,7 @@ def result_objects(
         map_label: The class whose score the maps explain; None stands for the likeliest class.
 
     Returns:
-        pydicom datasets: a Comprehensive 3D SR; Secondary Captures of the most suspicious slices and of those
+        pydicom datasets: a Comprehensive SR; Secondary Captures of the most suspicious slices and of those
         with maps; with maps also a Parametric Map, unless the sources lack the geometry, which is then logged.
         A refused answer gives the report alone, and one that was not assessed no map.
 

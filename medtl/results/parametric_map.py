@@ -16,7 +16,7 @@ from pydicom.sr.codedict import codes
 
 from medtl.dicom.geometry import FUNCTIONAL_GROUPS, slice_normal
 from medtl.dicom.series import SAME_PLACE_MM
-from medtl.results.identity import ResultIdentity, clipped
+from medtl.results.identity import ResultIdentity, clipped, state_body_part
 from medtl.results.source_images import SourceFrame, untrusted_building
 from medtl.results.text import WARNING, attribution
 from shared.errors import DataError
@@ -63,6 +63,7 @@ def parametric_map(identity: ResultIdentity, maps: Mapping[int, NDArray[np.float
             content_qualification="RESEARCH",
             **identity.attributes("PM", DESCRIPTION),
         )
+        state_body_part(made, frames[0].instance)
         made.DerivationDescription = f"{WARNING}: {words}"
         _rename_dimensions(made, identity.uid("dimensions"))
         return made

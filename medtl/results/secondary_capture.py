@@ -13,7 +13,7 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import ExplicitVRLittleEndian
 
 from medtl.dicom.view import View
-from medtl.results.identity import ResultIdentity
+from medtl.results.identity import ResultIdentity, state_body_part
 from medtl.results.slice_picture import Overlay, Rgb, draw_slice, smoothed
 from medtl.results.source_images import SourceFrame, untrusted_building
 from medtl.results.text import WARNING, captions, most_suspicious
@@ -84,6 +84,7 @@ def _capture(identity: ResultIdentity, frame: SourceFrame, view: View, picture: 
         image.copy_patient_and_study_information(frame.instance)
         if view.sides is None:
             image.PatientOrientation = None
+        state_body_part(image, frame.instance)
         image.BurnedInAnnotation = "YES"
         if "SyntheticData" in frame.instance:
             image.SyntheticData = frame.instance.SyntheticData

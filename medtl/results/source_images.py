@@ -7,6 +7,7 @@ empty, and quotes damaged values in its messages, which must therefore not reach
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,6 +43,8 @@ MAY_BE_EMPTY = (
 )
 """Attributes of type 2 of patient and study: always there, at times empty. Source: DICOM PS3.3, C.7.1.1 and C.7.2.1."""
 SEXES = ("M", "F", "O")
+AGE = re.compile(r"\d{3}[DWMY]")
+"""Source: DICOM PS3.5, table 6.2-1 (AS)."""
 LOGGERS_THAT_QUOTE_VALUES = ("highdicom", "pydicom")
 
 
@@ -98,7 +101,7 @@ def read_sources(item: Item) -> Sources:
     with untrusted_building("reference"):
         emptied = sorted({keyword for instance in instances for keyword in _complete(instance)})
     for keyword in emptied:
-        logger.warning("the source images have an invalid %s; it is left empty in what is written", keyword)
+        logger.warning("the source images have an invalid %s; what is written does not have it", keyword)
     return Sources(frames, instances)
 
 
@@ -150,9 +153,13 @@ def _read(source: str) -> list[SourceFrame]:
 def _complete(dataset: Any) -> list[str]:
     """Adds missing elements of `MAY_BE_EMPTY` as empty, and empties invalid ones, which highdicom refuses.
 
+    Sequences without items and ages in another form than DICOM's go: new objects must not have them, and need not.
+
     Returns:
         Keywords of the invalid ones.
     """
+    for keyword in [element.keyword for element in dataset if element.VR == "SQ" and not element.value]:
+        del dataset[keyword]
     emptied = []
     for keyword in MAY_BE_EMPTY:
         if keyword not in dataset:
@@ -160,6 +167,9 @@ def _complete(dataset: Any) -> list[str]:
         elif not _is_valid(keyword, dataset[keyword].value):
             setattr(dataset, keyword, None)
             emptied.append(keyword)
+    if "PatientAge" in dataset and not AGE.fullmatch(str(dataset.PatientAge)):
+        del dataset.PatientAge
+        emptied.append("PatientAge")
     return emptied
 
 

@@ -1,7 +1,9 @@
 """The answer as a DICOM structured report: finding, probability, operating point, model and source images, in codes.
 
-The template is TID 1500 of DICOM PS3.16 in a Comprehensive 3D SR. Concepts that no standard scheme has are in the
-private scheme 99MEDTL; those codes never change their meaning.
+The template is TID 1500 of DICOM PS3.16 in a Comprehensive SR: it states no coordinates in space, and more viewers show
+it than the Comprehensive 3D SR that IHE AI Results (AIR) names. The terms of AIR have standard codes: kind of finding,
+probability, device and algorithm. Concepts that no standard scheme has are in the private scheme 99MEDTL; those codes
+never change their meaning.
 """
 
 from __future__ import annotations
@@ -20,10 +22,12 @@ from shared.prediction.answer import Answer
 
 SCHEME = "99MEDTL"
 """Designator of the private coding scheme; its code values have at most 16 characters (VR SH)."""
+CATEGORY = codes.SCT.Neoplasm
+"""What kind of finding was looked for, whether it was found or not."""
 SUSPECTED = Code("T-SUSPECTED", SCHEME, "Tumour suspected")
 NOT_SUSPECTED = Code("T-NOT-SUSPECTED", SCHEME, "No tumour suspected")
 NOT_ASSESSED = Code("373121007", "SCT", "Not evaluated")
-PROBABILITY = Code("T-PROBABILITY", SCHEME, "Tumour probability")
+PROBABILITY = codes.DCM.Probability
 RAW_PROBABILITY = Code("T-RAW-SCORE", SCHEME, "Raw tumour probability, not assessed, not to be relied on")
 ADVICE = Code("ADVICE", SCHEME, "Advice")
 HUMAN_LOOKS = Code("HUMAN-MUST-LOOK", SCHEME, "Not assessed: a human must look")
@@ -49,14 +53,14 @@ def report(identity: ResultIdentity, answer: Answer) -> Any:
         answer: The answer.
 
     Returns:
-        A Comprehensive 3D SR, as a pydicom dataset.
+        A Comprehensive SR, as a pydicom dataset.
 
     Raises:
         DataError: Values of the source images keep highdicom from making it.
     """
     sources = identity.sources
     with untrusted_building("structured report"):
-        return sr.Comprehensive3DSR(
+        return sr.ComprehensiveSR(
             evidence=list(sources.instances),
             content=_document(identity, answer),
             is_complete=True,
@@ -69,11 +73,16 @@ def report(identity: ResultIdentity, answer: Answer) -> Any:
 
 def _document(identity: ResultIdentity, answer: Answer) -> Any:
     device = sr.DeviceObserverIdentifyingAttributes(
-        uid=identity.device_uid, name="medtl", manufacturer_name="medtl", model_name=identity.model
+        uid=identity.device_uid,
+        name="medtl",
+        manufacturer_name="medtl",
+        model_name=identity.model,
+        serial_number=identity.record.weights_hash,
     )
     observer = sr.ObserverContext(codes.DCM.Device, device)
     group = sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=sr.TrackingIdentifier(identity.uid("tracking"), "whole input"),
+        finding_category=CATEGORY,
         finding_type=FINDINGS[answer.decision],
         finding_sites=[sr.FindingSite(codes.SCT.Brain)],
         algorithm_id=_algorithm(identity, answer),
@@ -102,7 +111,11 @@ def _algorithm(identity: ResultIdentity, answer: Answer) -> Any:
         f"threshold {record.threshold}",
     ]
     return sr.AlgorithmIdentification(
-        name=f"medtl {identity.model}", version=record.weights_hash, parameters=parameters, manufacturer="medtl"
+        name=f"medtl {identity.model}",
+        version=record.weights_hash,
+        parameters=parameters,
+        family=codes.DCM.ArtificialIntelligence,
+        manufacturer="medtl",
     )
 
 

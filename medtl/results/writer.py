@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from shared.reporting.explainer import Explanation
 
 PREFIXES = {
-    "1.2.840.10008.5.1.4.1.1.88.34": "report",
+    "1.2.840.10008.5.1.4.1.1.88.33": "report",
     "1.2.840.10008.5.1.4.1.1.7": "slice",
     "1.2.840.10008.5.1.4.1.1.30": "attribution",
 }

@@ -19,7 +19,8 @@ from medtl.node.worklist import Worklist
 from medtl.results.text import DECISIONS
 from medtl.task import TASK
 from medtl.web.explain import ExplainWork, map_facts, map_name
-from medtl.web.work import DICOM, SLICES, VIEW, ScanWork, item_folder
+from medtl.web.shown import INPUTS, SLICES
+from medtl.web.work import DICOM, VIEW, ScanWork, item_folder
 from shared.errors import DataError
 from shared.extras import missing
 from shared.prediction.text import raw_suspicion
@@ -132,10 +133,15 @@ def _scans(site: Site) -> APIRouter:
         _, folder, view = item_of(name, index)
         if not 1 <= number <= view["slices"]:
             raise HTTPException(404, "the item has no such slice")
-        size = view["rows"] * view["columns"] * GREY_BYTES
-        with (folder / SLICES).open("rb") as stream:
-            data = os.pread(stream.fileno(), size, (number - 1) * size)
-        return Response(data, media_type="application/octet-stream")
+        return _part(folder / SLICES, number, view["rows"] * view["columns"] * GREY_BYTES)
+
+    @router.get("/inputs/{number}", response_class=Response, responses=BINARY | faults(404, 409))
+    def one_input(name: str, index: Number, number: Number) -> Response:
+        """Returns what the network saw of a slice, numbered from 1: size x size grey values of 8 bits."""
+        _, folder, view = item_of(name, index)
+        if "input_size" not in view or not 1 <= number <= view["slices"]:
+            raise HTTPException(404, "the item has no such slice that was judged")
+        return _part(folder / INPUTS, number, view["input_size"] ** 2)
 
     @router.get("/maps/{number}", response_class=Response, responses=BINARY | faults(404, 409))
     def one_map(name: str, index: Number, number: Number) -> Response:
@@ -159,6 +165,13 @@ def _scans(site: Site) -> APIRouter:
         return FileResponse(folder / DICOM, media_type="application/zip", filename="medtl-results.zip")
 
     return router
+
+
+def _part(path: Path, number: int, size: int) -> Response:
+    """Returns one of the parts of `size` bytes that a file consists of, numbered from 1."""
+    with path.open("rb") as stream:
+        data = os.pread(stream.fileno(), size, (number - 1) * size)
+    return Response(data, media_type="application/octet-stream")
 
 
 def _explanations(site: Site, explainers: WorkerPool | None) -> APIRouter:

@@ -10,12 +10,13 @@ if (viewer) {
   const element = (id) => document.getElementById(id);
   const screen = viewer.querySelector(".screen"), grey = element("grey"), over = element("over");
   const slider = element("slice"), level = element("level"), width = element("width"), opacity = element("opacity");
-  const FULL = 65535, KEPT = 64, AHEAD = 3, FOR = [255, 140, 0], AGAINST = [86, 180, 233];
+  const FULL = 65535, WIDEST = 2 * FULL, KEPT = 64, AHEAD = 3, FOR = [255, 140, 0], AGAINST = [86, 180, 233];
   const unit = (value) => view.low + value / FULL * (view.high - view.low);
   const code = (value) => (value - view.low) / Math.max(view.high - view.low, 1e-12) * FULL;
-  const first = view.window.map(code);
-  let number = Number(viewer.dataset.start), middle = (first[0] + first[1]) / 2, span = first[1] - first[0];
-  const slices = new Map(), maps = new Map();
+  const presets = [...viewer.querySelectorAll(".window")], frame = element("frame");
+  const seen = element("seen"), crop = element("crop"), showInput = element("show-input");
+  let number = Number(viewer.dataset.start), middle, span;
+  const slices = new Map(), inputs = new Map(), maps = new Map();
   let drawing = false, turned = 0;
 
   for (const canvas of [grey, over]) { canvas.width = view.columns; canvas.height = view.rows; }
@@ -23,23 +24,22 @@ if (viewer) {
   function fit() {  // the largest size of the right shape that the screen holds
     const box = screen.getBoundingClientRect();
     const factor = Math.min(box.width / view.columns, box.height / view.rows);
-    for (const canvas of [grey, over]) {
-      canvas.style.width = `${view.columns * factor}px`;
-      canvas.style.height = `${view.rows * factor}px`;
-    }
+    frame.style.width = `${view.columns * factor}px`;
+    frame.style.height = `${view.rows * factor}px`;
   }
 
-  function slice(wanted) {  // a promise of its pixels; the latest ones are kept
-    if (!slices.has(wanted)) {
-      if (slices.size >= KEPT) slices.delete(slices.keys().next().value);
-      slices.set(wanted, fetch(`${item}/slices/${wanted}`).then((answer) => {
+  function fetched(kept, kind, wanted) {  // a promise of its bytes; the latest ones are kept
+    if (!kept.has(wanted)) {
+      if (kept.size >= KEPT) kept.delete(kept.keys().next().value);
+      kept.set(wanted, fetch(`${item}/${kind}/${wanted}`).then((answer) => {
         if (!answer.ok) throw new Error(answer.status);
         return answer.arrayBuffer();
-      }).then((data) => new Uint16Array(data)));
-      slices.get(wanted).catch(() => slices.delete(wanted));
+      }));
+      kept.get(wanted).catch(() => kept.delete(wanted));
     }
-    return slices.get(wanted);
+    return kept.get(wanted);
   }
+  const slice = async (wanted) => new Uint16Array(await fetched(slices, "slices", wanted));
 
   async function draw() {
     const wanted = number;
@@ -60,6 +60,26 @@ if (viewer) {
     grey.getContext("2d").putImageData(picture, 0, 0);
     grey.dataset.slice = wanted;
     for (let ahead = 1; ahead <= AHEAD; ahead++) for (const near of [wanted + ahead, wanted - ahead]) if (near >= 1 && near <= view.slices) slice(near).catch(() => {});
+  }
+
+  async function drawInput() {  // what the network saw, and from which square of the slice
+    if (!seen) return;
+    seen.hidden = crop.hidden = !showInput.checked;
+    if (!showInput.checked) return;
+    const wanted = number, { top, left, side } = view.crops[number - 1];
+    const place = { top: top / view.rows, left: left / view.columns, width: side / view.columns, height: side / view.rows };
+    for (const [name, share] of Object.entries(place)) crop.style[name] = `${100 * share}%`;
+    let pixels;
+    try {
+      pixels = new Uint8Array(await fetched(inputs, "inputs", wanted));
+    } catch {
+      return;  // the slice, which is gone as well, says so
+    }
+    if (wanted !== number) return;
+    const picture = new ImageData(view.input_size, view.input_size);
+    pixels.forEach((value, at) => picture.data.set([value, value, value, 255], 4 * at));
+    seen.getContext("2d").putImageData(picture, 0, 0);
+    seen.dataset.slice = wanted;
   }
 
   function redraw() {  // at most once a frame, however fast the pointer is
@@ -95,6 +115,7 @@ if (viewer) {
     const said = one && (one.decision ?? "raw, not to be relied on");
     const verdict = one ? `, ${one.tumour_probability.toFixed(2)} ${said}${one.ood_score > strangeFrom ? ", unlike the training images" : ""}` : "";
     element("where").textContent = `Slice ${number} of ${view.slices}${verdict}`;
+    element("place").textContent = number <= view.positions.length ? `at ${view.positions[number - 1].toFixed(1).replace("-", "−")} mm` : "";
   }
 
   function showWindow() {
@@ -113,17 +134,23 @@ if (viewer) {
     showPlace();
     mark();
     redraw();
+    drawInput();
     lay();
   }
 
-  function windowTo(newMiddle, newSpan) {
+  function windowTo(newMiddle, newSpan, preset) {
     middle = Math.min(FULL, Math.max(0, newMiddle));
-    span = Math.min(FULL, Math.max(FULL / 1000, newSpan));
+    span = Math.min(WIDEST, Math.max(FULL / 1000, newSpan));
+    for (const button of presets) button.setAttribute("aria-pressed", button.dataset.window === preset);
     showWindow();
     redraw();
   }
 
-  const reset = () => windowTo((first[0] + first[1]) / 2, first[1] - first[0]);
+  function windowAs(preset) {
+    const [low, high] = view.windows[preset].map(code);
+    windowTo((low + high) / 2, high - low, preset);
+  }
+  const reset = () => windowAs("opened");
 
   const strip = element("strip");
   let now = null;
@@ -171,6 +198,7 @@ if (viewer) {
     ArrowUp: () => go(number - 1), ArrowDown: () => go(number + 1), ArrowLeft: () => go(number - 1), ArrowRight: () => go(number + 1),
     PageUp: () => go(number - 10), PageDown: () => go(number + 10), Home: () => go(1), End: () => go(view.slices),
     "+": () => windowTo(middle, span * 1.1), "-": () => windowTo(middle, span / 1.1), w: () => windowTo(middle + span / 20, span), s: () => windowTo(middle - span / 20, span), r: reset,
+    i: () => showInput?.click(),
   };
   screen.addEventListener("keydown", (event) => {
     const does = event.ctrlKey || event.metaKey || event.altKey ? undefined : keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
@@ -180,7 +208,8 @@ if (viewer) {
   level.addEventListener("input", () => windowTo(level.value / 1000 * FULL, span));
   width.addEventListener("input", () => windowTo(middle, width.value / 1000 * FULL));
   opacity?.addEventListener("input", lay);
-  element("reset").addEventListener("click", reset);
+  for (const button of presets) button.addEventListener("click", () => windowAs(button.dataset.window));
+  showInput?.addEventListener("input", drawInput);
   for (const button of document.querySelectorAll(".go")) button.addEventListener("click", () => go(Number(button.dataset.slice)));
   new ResizeObserver(fit).observe(screen);
 
@@ -220,7 +249,8 @@ if (viewer) {
 
   drawStrip();
   fit();
-  showWindow();
+  reset();
+  if (showInput) showInput.checked = matchMedia("(min-width: 40rem)").matches;  // on a phone it would cover the picture
   go(number);
 }
 

@@ -41,6 +41,18 @@ def test_every_way_of_storing_a_slice_gives_the_same_picture_and_the_way_back(
     np.testing.assert_array_equal(view.undo(SHOWN, pixels.shape), pixels)
 
 
+@pytest.mark.parametrize(
+    ("plane", "edges"), [("axial", "RLAP"), ("coronal", "RLSI"), ("sagittal", "APSI")], ids=["ax", "cor", "sag"]
+)
+@pytest.mark.parametrize("turn", TURNS)
+def test_edges_are_named_as_radiologists_read_them_however_a_slice_is_stored(
+    plane: str, edges: str, turn: tuple[bool, ...]
+) -> None:
+    rows, columns = (np.array(direction) for direction in DIRECTIONS[plane])
+    _, where = stored_as(turn, rows, columns)
+    assert view_of([where]).edges == dict(zip(("left", "right", "top", "bottom"), edges, strict=True))
+
+
 @pytest.mark.parametrize(("tilt", "name"), [(30, "axial, tilted by 30 degrees"), (45, "oblique by 45 degrees")])
 @pytest.mark.parametrize("axis", [0, 1])
 def test_rounding_of_a_tilt_at_a_bound_changes_neither_plane_nor_picture(tilt: int, name: str, axis: int) -> None:
@@ -123,6 +135,10 @@ def test_nearly_square_pixels_stay_as_they_are() -> None:
 def test_coarse_reformat_is_refused_with_its_spacing() -> None:
     with pytest.raises(InputRefused, match=r"pixels of 5 x 1 mm.*at most 2\.5 times"):
         view_of([ImagePlane(orientation=(1.0, 0.0, 0.0, 0.0, 0.0, -1.0), spacing_mm=(5.0, 1.0))])
+
+
+def test_edges_of_what_states_no_orientation_are_not_known() -> None:
+    assert View(spacing_mm=SPACING).edges is None
 
 
 def test_what_states_no_orientation_stays_as_it_is_stored() -> None:

@@ -26,7 +26,7 @@ from pydicom.uid import AllTransferSyntaxes, ExplicitVRLittleEndian
 from pynetdicom import AE, AllStoragePresentationContexts, evt
 from pynetdicom.sop_class import (
     BasicTextSRStorage,
-    Comprehensive3DSRStorage,
+    ComprehensiveSRStorage,
     MRImageStorage,
     SecondaryCaptureImageStorage,
     Verification,
@@ -149,7 +149,7 @@ class Node:
         assert code == 0, self.log.read_text()
 
 
-KINDS = (BasicTextSRStorage, Comprehensive3DSRStorage, SecondaryCaptureImageStorage)
+KINDS = (BasicTextSRStorage, ComprehensiveSRStorage, SecondaryCaptureImageStorage)
 
 
 class Receiver:

@@ -8,7 +8,7 @@ from typing import Any
 import pydicom
 import pytest
 from pydicom import Dataset
-from pydicom.uid import BasicTextSRStorage, Comprehensive3DSRStorage, CTImageStorage, SecondaryCaptureImageStorage
+from pydicom.uid import BasicTextSRStorage, ComprehensiveSRStorage, CTImageStorage, SecondaryCaptureImageStorage
 
 from medtl.node.results import results_of
 from medtl.phantom.dataset import write_phantom
@@ -124,7 +124,7 @@ def test_no_path_enters_the_report(series: Path) -> None:
 def test_an_mr_series_gets_the_objects_that_predict_writes(judged: Any) -> None:
     predictor = SimpleNamespace(name="run-1", record=judged.record, assess=lambda item: judged.answer)
     found = results_of(judged.folder, predictor, TASK)  # type: ignore[arg-type]
-    assert [str(one.SOPClassUID) for one in found] == [Comprehensive3DSRStorage, *[SecondaryCaptureImageStorage] * 3]
+    assert [str(one.SOPClassUID) for one in found] == [ComprehensiveSRStorage, *[SecondaryCaptureImageStorage] * 3]
 
 
 def test_what_is_no_mr_image_gets_a_plain_report(series: Path, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 import pydicom
 import pytest
 from highdicom import sr
-from pydicom.uid import Comprehensive3DSRStorage, ParametricMapStorage, SecondaryCaptureImageStorage
+from pydicom.uid import ComprehensiveSRStorage, ParametricMapStorage, SecondaryCaptureImageStorage
 
 from medtl.inputs import read_inputs
 from medtl.node.worklist import _finding_text
@@ -116,10 +116,10 @@ def test_objects_stand_in_the_study_of_the_patient(judged: Any) -> None:
 
 
 def test_report_tells_finding_numbers_model_and_purpose(judged: Any) -> None:
-    (report,) = of_class(objects_of(judged), Comprehensive3DSRStorage)
+    (report,) = of_class(objects_of(judged), ComprehensiveSRStorage)
     said = texts(report)
     assert "Finding: Tumour suspected" in said
-    assert "Tumour probability: 0.9" in said
+    assert "Probability: 0.9" in said
     assert "Threshold Value: 0.5" in said
     assert "Sensitivity certified on validation (lower 95% bound): 0.953" in said
     assert "Algorithm Name: medtl run-1" in said
@@ -131,8 +131,8 @@ def test_report_tells_finding_numbers_model_and_purpose(judged: Any) -> None:
 
 
 def test_report_is_of_template_1500_and_refers_to_every_source(judged: Any) -> None:
-    (report,) = of_class(objects_of(judged), Comprehensive3DSRStorage)
-    (group,) = sr.Comprehensive3DSR.from_dataset(report).content.get_image_measurement_groups()
+    (report,) = of_class(objects_of(judged), ComprehensiveSRStorage)
+    (group,) = sr.ComprehensiveSR.from_dataset(report).content.get_image_measurement_groups()
     sources = {str(pydicom.dcmread(one.source).SOPInstanceUID) for one in judged.item.origins}
     assert {str(one.referenced_sop_instance_uid) for one in group.source_images} == sources
     (evidence,) = report.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence
@@ -141,12 +141,12 @@ def test_report_is_of_template_1500_and_refers_to_every_source(judged: Any) -> N
 
 def test_what_is_not_assessed_keeps_its_raw_score_under_another_name(unlike: Any) -> None:
     objects = objects_of(unlike)
-    (report,) = of_class(objects, Comprehensive3DSRStorage)
+    (report,) = of_class(objects, ComprehensiveSRStorage)
     said = texts(report)
     assert "Finding: Not evaluated" in said
     assert "Advice: Not assessed: a human must look" in said
     assert "Raw tumour probability, not assessed, not to be relied on: 0.9" in said
-    assert not any(one.startswith(("Tumour probability", "Sensitivity certified")) for one in said)
+    assert not any(one.startswith(("Probability", "Sensitivity certified")) for one in said)
     assert f"Comment: Caution: {unlike.answer.caution}" in said
     assert any(one.startswith("Comment: Raw: Most suspicious of 4 slices") for one in said)
     assert len(of_class(objects, SecondaryCaptureImageStorage)) == 3
@@ -157,12 +157,12 @@ def test_a_series_that_is_not_decided_keeps_its_score_under_another_name_and_the
     undecided: Any,
 ) -> None:
     objects = objects_of(undecided)
-    (report,) = of_class(objects, Comprehensive3DSRStorage)
+    (report,) = of_class(objects, ComprehensiveSRStorage)
     said = texts(report)
     assert "Finding: Not evaluated" in said
     assert "Advice: Series not decided: a human must look" in said
     assert "Tumour score of a series that was not decided: 0.9" in said
-    assert not any(one.startswith(("Tumour probability:", "Sensitivity certified", "Raw")) for one in said)
+    assert not any(one.startswith(("Probability", "Sensitivity certified", "Raw")) for one in said)
     assert sum(one.startswith("Tumour probability of one slice") for one in said) == 4
     assert (
         "Comment: Not decided, a human must look: tumour score of the series 0.900 (highest slice), no decision; "
@@ -192,7 +192,7 @@ def test_pictures_of_what_is_not_assessed_say_so(unlike: Any) -> None:
 def test_report_leads_from_each_slice_to_its_image(judged: Any, tmp_path: Path) -> None:
     enhanced = multiframe(judged, tmp_path / "enhanced.dcm", shared=True)
     for found in (judged, enhanced):
-        (report,) = of_class(objects_of(found, maps=False), Comprehensive3DSRStorage)
+        (report,) = of_class(objects_of(found, maps=False), ComprehensiveSRStorage)
         told = []
         for item in walked(report):
             if item.ConceptNameCodeSequence[0].CodeValue == "T-PROB-SLICE":
@@ -300,7 +300,7 @@ def test_enhanced_source_is_referred_to_by_its_frames(judged: Any, tmp_path: Pat
     objects = objects_of(judged)
     capture = of_class(objects, SecondaryCaptureImageStorage)[0]
     assert capture.SourceImageSequence[0].ReferencedFrameNumber == 2
-    (group,) = sr.Comprehensive3DSR.from_dataset(objects[0]).content.get_image_measurement_groups()
+    (group,) = sr.ComprehensiveSR.from_dataset(objects[0]).content.get_image_measurement_groups()
     (image,) = group.source_images
     assert list(image.referenced_frame_numbers) == [1, 2, 3, 4]
 
@@ -309,7 +309,7 @@ def test_enhanced_source_that_was_refused_is_referred_to_as_a_whole(judged: Any,
     enhanced = multiframe(judged, tmp_path / "enhanced.dcm", shared=True)
     item = replace(enhanced.item, slices=(), origins=enhanced.item.origins[:1], refusal="is a localizer")
     (report,) = result_objects(item, Answer(item.name, "run-1", "refused", item.refusal), judged.record)
-    (group,) = sr.Comprehensive3DSR.from_dataset(report).content.get_image_measurement_groups()
+    (group,) = sr.ComprehensiveSR.from_dataset(report).content.get_image_measurement_groups()
     assert [one.referenced_frame_numbers for one in group.source_images] == [None]
 
 
@@ -338,7 +338,7 @@ def test_without_geometry_there_is_no_map_and_that_is_said(
 
     stripped = changed(judged, tmp_path / "in", strip)
     objects = objects_of(stripped)
-    assert {one.SOPClassUID for one in objects} == {Comprehensive3DSRStorage, SecondaryCaptureImageStorage}
+    assert {one.SOPClassUID for one in objects} == {ComprehensiveSRStorage, SecondaryCaptureImageStorage}
     assert "do not state position" in caplog.text
 
 

@@ -157,6 +157,33 @@ def test_the_slices_are_those_of_the_scan(asked: TestClient, uploaded: dict[str,
     assert asked.get(f"{base}/{len(item.slices) + 1}").status_code == 404
 
 
+def test_the_page_shows_sides_words_windows_and_what_the_network_saw(
+    asked: TestClient, uploaded: dict[str, Any], scanned: Path, tiny_model: Path
+) -> None:
+    page = asked.get(f"/uploads/{uploaded['id']}", headers=HTML).text
+    for edge, side in {"left": "R", "right": "L", "top": "A", "bottom": "P"}.items():
+        assert f'<span class="side {edge}" aria-hidden="true">{side}</span>' in page
+    assert "<span>T1 with contrast agent, axial</span>" in page
+    for words in ("As opened", "Full range", "1–99 %", "Brighter", "Darker"):
+        assert f">{words}</button>" in page
+    (item,) = TASK.read_inputs([scanned])
+    spec = Predictor(tiny_model, TASK.name, TASK.preprocess).record.preprocessing
+    base = f"/api/uploads/{uploaded['id']}/items/0/inputs"
+    for number, pixels in enumerate(item.slices, start=1):
+        shown = np.frombuffer(asked.get(f"{base}/{number}").content, np.uint8)
+        assert np.abs(shown / 255 - TASK.preprocess(pixels, spec).reshape(-1)).max() <= 0.5 / 255 + 1e-6
+    for number in (0, len(item.slices) + 1):
+        assert asked.get(f"{base}/{number}").status_code == 404
+
+
+def test_a_picture_has_no_marks(asked: TestClient) -> None:
+    status = send(asked, ("a.png", picture()))
+    page = asked.get(f"/uploads/{status['id']}", headers=HTML).text
+    assert 'id="grey"' in page
+    assert 'class="side' not in page
+    assert 'id="sides"' not in page
+
+
 def test_the_page_tells_the_decision_and_keeps_names_out_of_title_and_address(
     asked: TestClient, uploaded: dict[str, Any]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -103,6 +104,58 @@ def pixel_sum(page: Any, canvas: str = "grey") -> int:
     return total
 
 
+def test_presets_change_the_window_and_say_which_one_is_shown(opened: Any, address: str, scanned: Path) -> None:
+    with page_on(opened, "wide") as page:
+        open_scan(page, address, "#choose-folder", scanned)
+        page.wait_for_selector("#grey[data-slice]")
+        sums = {}
+        for name in ("opened", "full", "middle", "brighter", "darker"):
+            page.focus(f"[data-window={name}]")
+            page.keyboard.press("Enter")
+            page.wait_for_timeout(100)
+            assert page.locator(".window[aria-pressed=true]").get_attribute("data-window") == name
+            sums[name] = pixel_sum(page)
+        assert sums["darker"] < sums["opened"] < sums["brighter"]
+        page.focus(".screen")
+        page.keyboard.press("w")
+        assert page.locator(".window[aria-pressed=true]").count() == 0
+        page.keyboard.press("r")
+        page.wait_for_timeout(100)
+        assert pixel_sum(page) == sums["opened"]
+
+
+def test_the_inset_follows_the_slice_and_hides(opened: Any, address: str, scanned: Path) -> None:
+    with page_on(opened, "wide") as page:
+        open_scan(page, address, "#choose-folder", scanned)
+        shown = set()
+        for number, key in ((1, "Home"), (4, "End")):
+            page.focus(".screen")
+            page.keyboard.press(key)
+            page.wait_for_selector(f"#seen[data-slice='{number}']")
+            shown.add(pixel_sum(page, "seen"))
+        assert len(shown) == 2
+        page.keyboard.press("i")
+        assert page.locator("#seen").is_hidden()
+        assert page.locator("#crop").is_hidden()
+
+
+def test_on_a_phone_nothing_lies_over_another(opened: Any, address: str, scanned: Path) -> None:
+    with page_on(opened, "phone") as page:
+        open_scan(page, address, "#choose-folder", scanned)
+        page.wait_for_selector("#grey[data-slice]")
+        assert not page.is_checked("#show-input")
+        page.check("#show-input")
+        page.wait_for_selector("#seen[data-slice]")
+        parts = page.evaluate(
+            "[...document.querySelectorAll('.bar span, .side, #seen')].map((one) => {"
+            " const { x, y, width, height } = one.getBoundingClientRect(); return [one.id, x, y, width, height]; })"
+        )
+        assert len(parts) == 4 + 4 + 1
+        for (one, x, y, width, height), (other, left, top, wide, tall) in itertools.combinations(parts, 2):
+            apart = x + width <= left or left + wide <= x or y + height <= top or top + tall <= y
+            assert apart, (one, other)
+
+
 def test_a_map_is_still_there_when_one_scrolls_away_and_back(opened: Any, planted_training: Training) -> None:
     folder = next(planted_training.data.rglob("*.dcm")).parent
     with served("medtl", planted_training.run) as address, page_on(opened, "wide") as page:
@@ -167,4 +220,4 @@ def test_the_keyboard_alone_is_enough(opened: Any, address: str, scanned: Path) 
         for _ in range(40):
             page.keyboard.press("Tab")
             reached.add(page.evaluate("document.activeElement.id || document.activeElement.className"))
-        assert {"screen", "slice", "level", "width", "reset", "delete", "dicom"} <= reached
+        assert {"screen", "slice", "level", "width", "quiet small window", "show-input", "delete", "dicom"} <= reached
