@@ -29,6 +29,12 @@ def example(name: str) -> ModuleType:
     return module
 
 
+@pytest.fixture(autouse=True)
+def _packages_of_these_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests before these have loaded packages that a program in a process of its own does not load."""
+    monkeypatch.setattr("shared.pipeline.finish.PACKAGES", ("torch",))
+
+
 def words_of(page: Path) -> str:
     text = re.sub(r"<(style|script).*?</\1>|=\"data:[^\"]*\"", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     return html.unescape(re.sub(r"<[^>]+>", " ", text))
@@ -50,10 +56,7 @@ def test_an_example_is_short_and_has_a_page_with_its_command(path: Path) -> None
     assert len(readme.splitlines()) <= 50
 
 
-def test_vectors_are_trained_and_predicted(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("shared.pipeline.finish.PACKAGES", ("torch",))  # tests before this one loaded others
+def test_vectors_are_trained_and_predicted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     example("wine").main(["--out", str(tmp_path), "--epochs", "20", "--seeds", "0"])
     own_words(tmp_path)
     said = capsys.readouterr().out

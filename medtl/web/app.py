@@ -207,12 +207,13 @@ async def _lines(site: Site, explainers: WorkerPool, upload: Upload, index: int,
         loop.call_soon_threadsafe(lines.put_nowait, {"progress": words})
 
     async def work() -> None:
+        last: dict[str, Any] = {"fault": "ended early; try again"}  # the stream ends, whatever happens
         try:
-            found = await site.call(explainers, "explain", upload, index, number, progress=show)
+            last = {"result": await site.call(explainers, "explain", upload, index, number, progress=show)}
         except WorkFailed as error:
-            loop.call_soon(lines.put_nowait, {"fault": str(error)})
-        else:
-            loop.call_soon(lines.put_nowait, {"result": found})  # after all progress
+            last = {"fault": str(error)}
+        finally:
+            loop.call_soon(lines.put_nowait, last)  # after all progress
 
     site.start(work())
     yield json.dumps({"progress": "waiting for the explaining process"}) + "\n"

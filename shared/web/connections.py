@@ -28,8 +28,8 @@ class BoundedProtocol(H11Protocol):
     """An HTTP connection that is closed when it is silent too long, or others need its place.
 
     Args:
-        arguments: As of uvicorn's `H11Protocol`.
-        options: The same.
+        arguments: What uvicorn's `H11Protocol` takes.
+        options: What it takes by name.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:

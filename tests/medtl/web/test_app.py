@@ -346,20 +346,24 @@ def test_items_and_maps_that_are_not_there_are_not_found(asked: TestClient, uplo
 def test_an_explanation_streams_lines_and_ends_with_its_result_or_fault() -> None:
     """Uses a stand-in for the explaining process, which would take seconds to import torch."""
 
-    class Explainers:
-        async def call(self, method: str, *given: object, progress: Callable[[str], None]) -> dict[str, Any]:
-            progress("reading")
-            if given[-1] == 2:
-                raise WorkFailed("is damaged")
-            return {"label": "tumour"}
-
     class AtOnce:
         def start(self, work: Coroutine[Any, Any, None]) -> None:
             self.task = asyncio.ensure_future(work)
+            self.task.add_done_callback(lambda task: task.exception())
+
+        async def call(
+            self, pool: object, method: str, upload: Upload, *given: object, progress: Callable[[str], None]
+        ) -> dict[str, Any]:
+            progress("reading")
+            if given[-1] == 2:
+                raise WorkFailed("is damaged")
+            if given[-1] == 3:
+                raise ValueError("unforeseen")
+            return {"label": "tumour"}
 
     async def lines(number: int) -> list[dict[str, Any]]:
         upload = Upload("name", Path(), "", 0.0)
-        found: Any = serve._lines(cast(Any, AtOnce()), cast(Any, Explainers()), upload, 0, number)
+        found: Any = serve._lines(cast(Any, AtOnce()), cast(Any, None), upload, 0, number)
         return [json.loads(line) async for line in found]
 
     def kinds(number: int) -> list[str]:
@@ -367,6 +371,7 @@ def test_an_explanation_streams_lines_and_ends_with_its_result_or_fault() -> Non
 
     assert sorted(kinds(1)) == ["progress", "progress", "result"]
     assert kinds(2)[-1] == "fault"
+    assert kinds(3)[-1] == "fault"
 
 
 def test_a_slice_is_explained_once(tmp_path: Path, tiny_model: Path) -> None:

@@ -60,9 +60,18 @@ def test_a_fault_of_a_base_is_blamed_on_the_file_that_has_it(tmp_path: Path, bas
     assert str(fault.value).startswith(f"{tmp_path}/{said}")
 
 
-@pytest.mark.parametrize("text", ["name: 2001-99-99", "name: &all [*all]", "name: " + "[" * 3000, "a: *b"])
-def test_what_only_looks_like_yaml_is_told_in_one_line(tmp_path: Path, text: str) -> None:
-    with pytest.raises(ConfigError, match=r"own\.yaml: is not YAML") as fault:
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("name: 2001-99-99", "has a value that cannot be read"),
+        ("name: &all [*all]", "has an alias within what it stands for"),
+        ("name: " + "[" * 3000, "has more than 32 levels"),
+        ("a: *b", "is not YAML"),
+    ],
+    ids=["date", "alias", "depth", "unknown alias"],
+)
+def test_what_only_looks_like_yaml_is_told_in_one_line(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=rf"own\.yaml: {said}") as fault:
         load_config(_write(tmp_path / "own.yaml", text), (), "medtl")
     assert "\n" not in str(fault.value)
     with pytest.raises(ConfigError, match="is not a YAML value"):
