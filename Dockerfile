@@ -1,6 +1,6 @@
 # Both applications for use: prediction, web pages and the DICOM node, without torch. Nothing is trained in it.
 #   docker build --tag medtl .
-#   docker run --rm --volume "$PWD:/work" medtl predict scan.dcm
+#   docker run --rm --volume "$PWD:/data" medtl predict scan.dcm
 # For training: docker build --build-arg EXTRAS=train,serve,listen --tag medtl-train .
 FROM python:3.11-slim AS build
 WORKDIR /source
@@ -13,9 +13,9 @@ ARG EXTRAS=serve,listen
 RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
     pip install --no-cache-dir --constraint /wheels/versions.txt "$(ls /wheels/medtl-*.whl)[${EXTRAS}]" \
     && useradd --create-home --uid 1000 medtl \
-    && install --directory --owner medtl /work /work/spool /work/runs
+    && install --directory --owner medtl /data /data/spool /data/runs
 USER 1000
-WORKDIR /work
+WORKDIR /data
 EXPOSE 8000 11112
 ENTRYPOINT ["medtl"]
 CMD ["--help"]
