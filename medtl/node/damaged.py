@@ -12,6 +12,8 @@ LOGGER = logging.getLogger(__name__)
 FOLDER = "damaged"
 NAME = re.compile(r"[0-9a-f]{1,64}")
 """Names that the spool gives: hashes, and numbers of revisions."""
+KNOWN = frozenset({"series", "results", "failures", "others", "record.json", "forwarded", ".DS_Store", ".snapshot"})
+"""Names besides hashes that may be shown."""
 
 
 class Damaged:
@@ -63,7 +65,3 @@ class Damaged:
                 yield path
             else:
                 self.add(path, "is no entry of a spool")
-
-
-KNOWN = frozenset({"series", "results", "failures", "others", "record.json", "forwarded", ".DS_Store", ".snapshot"})
-"""Names besides hashes that may be shown."""
