@@ -22,6 +22,8 @@ from pynetdicom.dimse_messages import C_CANCEL_RQ
 from pynetdicom.events import Event
 from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
+from medtl.dicom.bounds import MAX_OBJECT_BYTES
+
 LOGGER = logging.getLogger(__name__)
 MAX_ASSOCIATIONS = 16
 """Largest number of open associations; each may hold one object in memory."""
@@ -32,9 +34,8 @@ MAX_SILENT, SILENT_S = 32, 10.0
 the oldest is closed: a peer that means it asks at once."""
 MAX_REQUEST_BYTES = 1 << 20
 """Longest PDU other than of data: a request that offers 128 contexts in all transfer syntaxes has 0.2 MB."""
-MAX_OBJECT_BYTES, MAX_BYTES = 1 << 29, 1 << 30
-"""Bytes of one object, and of all that are being received together: the largest objects of clinical MR have 420 MB
-(640 x 640 x 512 in 16 bits)."""
+MAX_BYTES = 1 << 30
+"""Bytes of all objects that are being received together."""
 HEADER_BYTES, DATA_PDU = 6, 0x04
 """Length of the head of a PDU, and its type for data. Source: DICOM PS3.8, 9.3."""
 ABORT = bytes.fromhex("07000000000400000206")
