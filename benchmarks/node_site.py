@@ -119,12 +119,12 @@ def renamed(series: Sequence[Dataset], number: int) -> list[Dataset]:
     return copies
 
 
-def send(port: int, series: Sequence[Dataset]) -> bool:
-    """Sends a series over one association; returns whether each instance was answered with success."""
+def send(port: int, series: Sequence[Dataset], address: str = "127.0.0.1") -> bool:
+    """Sends a series over one association from an address; returns whether each instance was answered with success."""
     entity = AE(ae_title="SENDER")
     entity.connection_timeout = entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = 60
     entity.add_requested_context(MRImageStorage, ExplicitVRLittleEndian)
-    association = entity.associate("127.0.0.1", port)
+    association = entity.associate("127.0.0.1", port, bind_address=(address, 0))
     try:
         return association.is_established and all(association.send_c_store(one).get("Status") == 0 for one in series)
     except (RuntimeError, ValueError):  # pynetdicom raises them where the association was lost

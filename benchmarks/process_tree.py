@@ -49,8 +49,19 @@ def memory(pid: int) -> int:
 
 
 def resident(pid: int) -> int:
-    """Measures the resident memory of a process and its descendants in bytes; quicker, shared pages count twice."""
+    """Sums the resident memory of a process and its descendants in bytes; shared pages count twice, as in `peak`."""
     return sum(_field(one, "VmRSS") << 10 for one in processes(pid))
+
+
+def peak(pid: int) -> int:
+    """Sums the peaks of resident memory (VmHWM) of a process and its descendants in bytes; they may differ in time."""
+    return sum(_field(one, "VmHWM") << 10 for one in processes(pid))
+
+
+def reset_peak(pid: int) -> None:
+    """Begins the peaks of a process and its descendants anew, at what they hold now. Source: proc(5), clear_refs."""
+    for one in processes(pid):
+        Path(f"/proc/{one}/clear_refs").write_text("5")
 
 
 def cpu_seconds(pid: int) -> float:
