@@ -99,7 +99,7 @@ CALLS = [
     ("medtl adapt --source folder", "--source needs a --target"),
     ("medtl adapt --source folder --target folder", "both 'folder'; there is nothing to adapt to"),
     ("medtl adapt --strategy dan", "--strategy: unknown name 'dan'; did you mean dann"),
-    ("medtl adapt --loss-weight dann=-1", "give STRATEGY=WEIGHT with a weight above 0, such as dann=0.3"),
+    ("medtl adapt --loss-weight dann=-1", "--loss-weight of dann is -1; give a number above 0, such as 0.3"),
     ("medtl zero-shot", "give --unseen with names, or --draw with a number of classes; one of them"),
     # runs
     ("medtl predict nowhere.png", "no finished medtl run under runs/"),

@@ -67,7 +67,7 @@ def test_a_test_on_other_data_is_kept_in_the_run_and_named_by_its_verdict(
 
 def test_what_is_about_other_data_needs_them(tiny_run: Path) -> None:
     for words in (("--prevalence", 0.1), ("--miss-cost", 1), ("--known-only",)):
-        refused = call(tumours, "evaluate", tiny_run, *words)
+        refused = call(tumours, "evaluate", "brain-mri", *words)
         assert refused.exit_code == 2
         assert is_one_line(refused, f"{words[0]} needs DATA")
     refused = call(app, "evaluate", tiny_run, "--prevalence", 0.1)  # no character is a positive
