@@ -21,6 +21,8 @@ WORDS = re.compile(
     r"|(?<!\S)([A-Z]{2,})(?=[\s,;.]|$)"  # a placeholder that stands alone
 )
 """Words of the command line in a message: `medtl use RUN` in backquotes, --model RUN, DATA."""
+SOURCE = re.compile(r"\bdata\.source=([^\s,;]+)")
+"""How a message names the key that is the argument `data`."""
 ARGUMENTS = {"as": "layout", "loss-weight": "loss_weights", "model": "run", "strategy": "strategies"}
 """Options whose argument has another name, where a function has one of that name."""
 OF_RUNS = frozenset({"evaluate", "export", "pack", "use"})
@@ -92,6 +94,9 @@ def _of_arguments(message: str, names: Collection[str] | None, settings: str) ->
         settings: What to call the place of words `key=value`.
     """
     from shared.config.read import COMMAND_LINE
+
+    if "data" in (names or ()):
+        message = SOURCE.sub(r"data='\1'", message)
 
     def argument(found: re.Match[str]) -> str:
         command, option, value, placeholder = found.groups()

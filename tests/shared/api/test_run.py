@@ -99,7 +99,7 @@ def test_facts_on_use_are_checked(run: Run, given: dict[str, float], said: str) 
 def test_an_upload_is_kept_for_a_time_that_there_is(run: Run) -> None:
     from shared.api.serving import serve
 
-    with pytest.raises(UsageError, match="keep_minutes is -1; give a number from 1 to 10080"):
+    with pytest.raises(UsageError, match="keep-minutes is -1; give a number from 1 to 10080"):
         serve(run, lambda _: None, "127.0.0.1", 0, -1, print)  # type: ignore[arg-type, return-value]
 
 
