@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import itertools
 import json
@@ -28,6 +29,20 @@ def cache_folder(kind: str) -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "medtl" / kind
 
 
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keeps other processes out of a folder of the cache for a `with` block: what is missing is computed once.
+
+    Args:
+        folder: The folder; it is made where it is missing, and its images are for this user alone.
+    """
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 class ArrayView:
     """Reads rows of several `.npy` files in any order, as if they were one array; only requested rows are read.
 
@@ -50,12 +65,15 @@ class ArrayView:
         return len(self.file)
 
     def at(self, index: int) -> Array:
-        """Returns one row, without the first axis, as a memory-mapped view of its file.
+        """Reads one row into a new array, without the first axis.
 
         Args:
-            index: Index of the row in this view, from 0.
+            index: Index of the row in this view, from 0; or counted from the end where it is negative.
         """
-        return self._maps[int(self.file[index])][int(self.row[index])]
+        result = np.empty(self.shape[1:], self.dtype)
+        start = int(self.row[index]) * self._bytes_a_row
+        self._read(int(self.file[index]), start, result.reshape(-1).view(np.uint8))
+        return result
 
     def block(self, start: int, stop: int) -> Array:
         """Reads consecutive rows into a new array [stop - start, ...].
