@@ -56,9 +56,10 @@ class ArrayView:
 
     def __init__(self, files: Sequence[Path], file: NDArray[np.int64], row: NDArray[np.int64]) -> None:
         self.files, self.file, self.row = tuple(files), file, row
-        self._maps = [np.load(path, mmap_mode="r", allow_pickle=False) for path in files]
-        self.dtype = self._maps[0].dtype
-        self.shape: tuple[int, ...] = (len(file), *self._maps[0].shape[1:])
+        maps = [np.load(path, mmap_mode="r", allow_pickle=False) for path in files]
+        self._offsets = tuple(one.offset for one in maps)
+        self.dtype = maps[0].dtype
+        self.shape: tuple[int, ...] = (len(file), *maps[0].shape[1:])
         self._bytes_a_row = int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
 
     def __len__(self) -> int:
@@ -106,7 +107,7 @@ class ArrayView:
 
     def _read(self, number: int, start: int, raw: NDArray[np.uint8]) -> None:
         with self.files[number].open("rb", buffering=0) as stream:
-            stream.seek(self._maps[number].offset + start)
+            stream.seek(self._offsets[number] + start)
             done = 0
             while done < len(raw):  # the system reads at most 2 GiB at once
                 got = stream.readinto(raw[done:].data)

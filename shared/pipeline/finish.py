@@ -66,9 +66,7 @@ EVALUATED = SPLITS[1:]
 """Validation and test."""
 
 
-def finish_run(
-    experiment: Experiment, trained: Trained, origin: Origin, started: float, *, whole: bool = True
-) -> None:
+def finish_run(experiment: Experiment, trained: Trained, origin: Origin, started: float, *, whole: bool = True) -> None:
     """Chooses the decision rule on validation, evaluates the test set once, and writes the run folder.
 
     Args:
@@ -363,7 +361,7 @@ def _usage_context(experiment: Experiment) -> UsageContext:
 
 
 def _environment(device: torch.device, difference: float | None, seconds: float) -> dict[str, Any]:
-    """Machine, versions, time and memory of the run, and by how much the exported network differs where there is one."""
+    """Machine, versions, time and memory of the run, and by how much the exported network, if any, differs."""
     return {
         "python": platform.python_version(),
         "system": platform.system(),

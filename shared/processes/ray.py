@@ -59,7 +59,7 @@ class RayWorkers:
         """
         with self._connected():
             gpus = self.ray.cluster_resources().get("GPU", 0)
-            # what a process has imported and read serves its next item; one with a GPU ends, so that its memory is freed
+            # what a process has imported and read serves its next item; one with a GPU ends, which frees its memory
             begin = self.ray.remote(max_calls=int(gpus >= 1), max_retries=RETRIES, retry_exceptions=False)(_run)
             level, here = logging.getLogger().level, str(Path.cwd())
             waiting = {

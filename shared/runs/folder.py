@@ -31,7 +31,7 @@ def is_finished(run: Path) -> bool:
 
 
 def is_whole(run: Path) -> bool:
-    """Tells whether a finished run can answer inputs; one that `compare` made without `--keep` holds numbers and weights.
+    """Tells whether a finished run has its exported network and report, which `compare` leaves out without `--keep`.
 
     Args:
         run: The run folder.
@@ -144,7 +144,8 @@ def finish(
     """
     records = sorted({name for name in RECORDS if (run / name).is_file()} | {*more} - {*MODEL_FILES})
     files = [name for name in MODEL_FILES if whole or name != EXPORTED]
-    split = {part: {name: file_hash(run / name) for name in names} for part, names in (("files", files), ("records", records))}
+    hashes = {name: file_hash(run / name) for name in (*files, *records)}
+    split = {"files": {name: hashes[name] for name in files}, "records": {name: hashes[name] for name in records}}
     when = (ended or datetime.now(UTC)).isoformat(timespec="seconds")
     write_json(run / DONE, {"task": task, "finished": when, **split})
 

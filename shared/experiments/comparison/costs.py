@@ -44,9 +44,9 @@ def measure_costs(task: Task, runs: Sequence[Path], progress: Progress) -> list[
         progress: Called with (what, done, total, note).
 
     Returns:
-        For each run, once for all of one network: `parameters` (backbone and head), `flops` of one image (a multiply-add counts as two), and
-        `images_a_second` and `latency_ms` of the exported network under ONNX Runtime, with the out-of-distribution
-        score of each answer. None for a run that cannot be read.
+        For each run, measured once for all of one network: `parameters` (backbone and head), `flops` of one image (a
+        multiply-add counts as two), and `images_a_second` and `latency_ms` of the exported network under ONNX Runtime,
+        with the out-of-distribution score of each answer. None for a run that cannot be read.
     """
     task.register_backbones()
     found, known = list[dict[str, Any] | None](), dict[str, dict[str, Any]]()
