@@ -73,6 +73,18 @@ def write_report(task: Task, folder: Path, done: Finished, progress: Progress = 
     write_text(folder / "model_card.md", model_card(done.record, context))
 
 
+def write_numbers(task: Task, folder: Path, done: Finished, progress: Progress = lambda *_: None) -> None:
+    """Writes `report.json` alone into the run folder: the numbers of the report, without its page and pictures.
+
+    Args:
+        task: The application.
+        folder: The run folder.
+        done: The finished training.
+        progress: Called with (what, done, total, note).
+    """
+    write_json(folder / "report.json", report_tree(task, done, progress))
+
+
 def report_tree(task: Task, done: Finished, progress: Progress) -> dict[str, Any]:
     """Collects the content of `report.json`: every number of the report, as plain data.
 
