@@ -382,6 +382,11 @@ class BackboneSection(NetworkSection):
     transfer_stages: tuple[str, ...] | None = Field(
         None, description="names of the stages that are given pretrained weights, the others random ones; null: all"
     )
+    mirrored: bool = Field(
+        False,
+        description="whether the trained network answers by the mean of an image and its mirror image, left and right "
+        "exchanged, which takes twice its time (training end to end only)",
+    )
     nearest: NetworkSection | None = Field(
         None,
         description="a network whose published weights were trained on images nearer to these; where some are on this "

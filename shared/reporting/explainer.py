@@ -12,12 +12,13 @@ import torch
 from numpy.typing import NDArray
 
 from shared.errors import UsageError
-from shared.explanation.attribution import DEFAULT_METHOD, methods_for
+from shared.explanation.attribution import DEFAULT_METHOD, METHODS, methods_for
 from shared.explanation.sanity_checks import Explained, Verdict, cascade, check_map
 from shared.io.atomic import write_array, write_bytes
 from shared.models.restore import load_trained
 from shared.prediction.answer import CAUTION, NOT_RELIABLE, UNDECIDED, Answer
 from shared.progress import Progress
+from shared.registry import check_names
 from shared.reporting.figures.sheets import explanation_picture
 from shared.task import Item, Task
 
@@ -122,7 +123,7 @@ class Explainer:
         progress: Called with (what, done, total, note).
 
     Raises:
-        UsageError: No such class, or no such method for the run's network.
+        UsageError: No such class, no such method for the run's network, or no slice is to be explained.
         RunError: The run is damaged.
     """
 
@@ -139,7 +140,11 @@ class Explainer:
         cascade: bool = False,
         progress: Progress = lambda *_: None,
     ) -> None:
+        if method is not None:
+            check_names("--method", [method], list(METHODS))
         task.register_backbones()
+        if slices < 1:
+            raise UsageError(f"--slices is {slices}; give a whole number from 1 on")
         self.task, self.out, self.slices, self.checks, self.cascade = task, out, slices, checks, cascade
         self.network, self.record = load_trained(run)
         self.method = method or DEFAULT_METHOD

@@ -185,6 +185,7 @@ class _Loop:
         if optimiser_state is not None:
             optimiser.load_state_dict(optimiser_state)
         while self.position.epoch < phase.epochs and not self._stopped():
+            network.train()
             set_mode(network.backbone.stages, network.head, names, self.batch_norm)
             objective.train()
             for batch in self._loader():

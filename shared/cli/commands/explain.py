@@ -14,7 +14,7 @@ from shared.cli.arguments import JsonOption, ModelOption
 from shared.cli.help import Topic, examples
 from shared.cli.hooks import adds_options_of, no_options
 from shared.cli.judge import Request, judge
-from shared.cli.support import check_names, reported, takes_names
+from shared.cli.support import reported, takes_names
 
 if TYPE_CHECKING:
     from shared.task import Task
@@ -73,8 +73,6 @@ def add(app: typer.Typer, task: "Task", more_options: Callable[..., Mapping[str,
         and checked. It shows what moved the score of a class, not where a finding lies.
         """
         with reported():
-            if method is not None:
-                check_names("--method", [method], _methods())
             wanted = {"method": method, "target": target, "checks": checks, "cascade": cascade, **more_options(**extra)}
             code = judge(task, Request(paths, model, as_json, out, wanted))
         raise typer.Exit(code)

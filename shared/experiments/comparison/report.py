@@ -19,6 +19,7 @@ from shared.models.backbones.build import find_backbone
 from shared.models.pretrained_on import pretrained_on
 from shared.reporting.class_report import scale_start
 from shared.reporting.html import template
+from shared.reporting.index import RUN_REPORT
 
 
 def write_comparison(tree: Mapping[str, Any], title: str, folder: Path) -> None:
@@ -32,10 +33,10 @@ def write_comparison(tree: Mapping[str, Any], title: str, folder: Path) -> None:
     write_json(folder / "compare.json", tree)
     write_text(folder / "compare.csv", as_csv(tree))
     write_text(folder / "compare.tex", as_latex(tree))
-    write_text(folder / "compare.html", template("compare.html").render(_context(tree, title)))
+    write_text(folder / "compare.html", template("compare.html").render(_context(tree, title, folder)))
 
 
-def _context(tree: Mapping[str, Any], title: str) -> dict[str, Any]:
+def _context(tree: Mapping[str, Any], title: str, folder: Path) -> dict[str, Any]:
     """Everything that the page shows."""
     return {
         "name": tree["name"],
@@ -54,7 +55,11 @@ def _context(tree: Mapping[str, Any], title: str) -> dict[str, Any]:
         "published": tree["published"],
         "pareto": pareto_plot(tree),
         "curves": learning_curves(tree),
-        "runs": [run for row in tree["rows"] for run in row["runs"].values()],
+        "runs": [
+            {"name": run, "has_report": (folder / run / RUN_REPORT).is_file()}
+            for row in tree["rows"]
+            for run in row["runs"].values()
+        ],
     }
 
 

@@ -100,7 +100,7 @@ def test_what_was_refused_is_not_explained(tiny_run: Path, tmp_path: Path) -> No
     [
         (
             ["--method", "lime"],
-            "--method: unknown name 'lime'; allowed are occlusion, integrated-gradients, gradient-shap",
+            "--method: unknown name 'lime'; allowed are integrated-gradients, gradient-shap",
         ),
         (["--target", "cat"], "no class 'cat' in this run; it has ka, digit_0, digit_1"),
     ],
