@@ -16,6 +16,8 @@ from shared.extras import check_extra
 from shared.progress import Progress, Showing, showing
 
 if TYPE_CHECKING:
+    from medtl.archive.fetched import Fetched
+    from medtl.node.listener import Door
     from shared.api.answers import Answers, Extend
     from shared.api.results import Result
     from shared.api.serving import Serving
@@ -202,6 +204,7 @@ def listen(
     tls_key: AnyPath | None = None,
     tls_authority: AnyPath | None = None,
     check_called_title: bool = False,
+    dicomweb: int | None = None,
     model: AnyPath | None = None,
     say: Callable[[str], None] = print,
 ) -> None:
@@ -215,10 +218,11 @@ def listen(
         spool: Folder for received instances and for results.
         series_timeout: Seconds without a new instance after which a series is complete.
         keep_days: Days after forwarding until instances and results are deleted; None: 1. Needs `forward`.
-        tls_certificate: PEM file with the certificate of this node; its port and `forward` then speak TLS.
+        tls_certificate: PEM file with the certificate of this node; its ports and `forward` then speak TLS.
         tls_key: PEM file with its private key.
         tls_authority: PEM file with the certificates that those of senders and of the target are signed by.
         check_called_title: Whether senders are rejected that call another title than `ae_title`.
+        dicomweb: TCP port for DICOMweb, by which images come in too and results are found; None: none.
         model: A run, by folder or name; None: the default that a person chose.
         say: Called with each line for the person who started it.
 
@@ -226,8 +230,10 @@ def listen(
         UsageError: A package is missing, or a value is not allowed.
     """
     check_extra("`listen`", "listen")
+    if dicomweb is not None:
+        check_extra("`listen --dicomweb`", "serve")
     from medtl.node.listener import ListenerSettings
-    from medtl.node.tls import TlsFiles
+    from shared.io.tls import TlsFiles
 
     place = path_of("spool", spool)
     names = ("tls_certificate", tls_certificate), ("tls_key", tls_key), ("tls_authority", tls_authority)
@@ -245,15 +251,45 @@ def listen(
         say(line)
     judge = SeriesJudge(run.folder.resolve(), run.chosen_among)
     with closing(Spool(place)) as opened:
-        listen_until_stopped(opened, judge, settings, lambda: say(f"listening: {settings}, spool {place}"))
+        doors, lines = list["Door"](), [f"listening: {settings}, spool {place}"]
+        if dicomweb is not None:
+            from medtl.node.dicomweb.server import open_door
+
+            door, more = open_door(opened, host, dicomweb, tls)
+            doors, lines = [door], [*lines, *more]
+        listen_until_stopped(opened, judge, settings, lambda: say("\n".join(lines)), doors)
 
 
-def extension(dicom: Path | None, identifiers: bool) -> Extend | None:
+@in_words_of_python
+def fetched(address: str, *, credentials: AnyPath | None = None, authority: AnyPath | None = None) -> Fetched:
+    """Fetches the images of a study or series from an archive by DICOMweb; leaving the `with` block deletes them.
+
+    Args:
+        address: `dicomweb://HOST:PORT/PATH/studies/UID` or `.../series/UID`; `dicomwebs` stands for TLS.
+        credentials: File with USER:PASSWORD or a token; None: those of MEDTL_DICOMWEB_CREDENTIALS, where it is set.
+        authority: PEM file with the certificates that the archive must be signed by; None: those that this machine
+            trusts.
+
+    Returns:
+        The folder `images`, the folder `results` for `predict(..., dicom=...)`, and `store`, which sends files back.
+
+    Raises:
+        MedtlError: An argument cannot be used; or the archive cannot be reached, has no images there, or sends
+            something else.
+    """
+    check_extra("`--from`", "serve")
+    from medtl.archive.fetched import Fetched
+
+    return Fetched(address, optional_path("credentials", credentials), optional_path("authority", authority))
+
+
+def extension(dicom: Path | None, identifiers: bool, written: list[Path] | None = None) -> Extend | None:
     """Makes the function that adds DICOM objects and identifiers to answers.
 
     Args:
         dicom: Folder for DICOM objects; None: none are written.
         identifiers: Whether the UIDs of study, series and images are added.
+        written: Gets each file of an object, in place of lines that name it.
 
     Returns:
         The function; None where there is nothing to add.
@@ -262,7 +298,7 @@ def extension(dicom: Path | None, identifiers: bool) -> Extend | None:
     if dicom is not None:
         from medtl.results.writer import writer
 
-        extras.append(writer(dicom))
+        extras.append(writer(dicom, written))
     if identifiers:
         extras.append(_identifiers)
 

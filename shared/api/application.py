@@ -262,6 +262,7 @@ class Application:
         folds: int | None = None,
         repeats: int = 1,
         leave_out: Literal["domain"] | None = None,
+        keep: bool = False,
         out: AnyPath | None = None,
         progress: Showing = True,
     ) -> Result:
@@ -274,6 +275,7 @@ class Application:
             folds: Number of folds, each of which is the test set once; None: 5.
             repeats: Repeats with another division into folds; with `leave_out`, number of seeds.
             leave_out: "domain": one domain at a time is the test set, in place of folds.
+            keep: Whether each model leaves a whole run, with exported network and report; else its numbers and weights.
             out: Folder for `crossval.json` and `crossval.html`; None: neither is written.
             progress: Whether progress is shown; or the function that shows it.
 
@@ -298,12 +300,14 @@ class Application:
             if leave_out is not None:
                 from shared.experiments.leave_domain_out import leave_domains_out, leave_out_lines
 
-                tree = leave_domains_out(self.task, settled, seeds=several, root=self.root, progress=shown)
+                tree = leave_domains_out(self.task, settled, seeds=several, root=self.root, keep=keep, progress=shown)
                 lines, write = leave_out_lines(tree), write_left_out
             else:
                 from shared.experiments.crossval import cross_validate, cross_validation_lines
 
-                tree = cross_validate(self.task, settled, folds=count, repeats=several, root=self.root, progress=shown)
+                tree = cross_validate(
+                    self.task, settled, folds=count, repeats=several, root=self.root, keep=keep, progress=shown
+                )
                 lines, write = cross_validation_lines(tree), write_cross_validation
         if folder is not None:
             write(self.task, tree, folder)
@@ -318,6 +322,7 @@ class Application:
         data: AnyPath | None = None,
         settings: Settings | None = None,
         cluster: str | None = None,
+        keep: bool = False,
         progress: Showing = True,
     ) -> Comparison:
         """Compares backbones, strategies, label budgets and seeds: every combination is trained and tested.
@@ -330,6 +335,8 @@ class Application:
             data: The dataset; None: as configured.
             settings: Further keys of the configuration that all runs share.
             cluster: Address of a Ray cluster that trains; None: this machine.
+            keep: Whether each combination leaves a whole run, which answers inputs and has a report; else its numbers
+                and weights.
             progress: Whether progress is shown; or the function that shows it.
 
         Raises:
@@ -354,7 +361,7 @@ class Application:
             workers = RayWorkers(cluster)
         folder = self.root / FOLDER / plan.name
         with showing(progress) as shown:
-            tree = run_comparison(self.task, plan, root=self.root, progress=shown, workers=workers)
+            tree = run_comparison(self.task, plan, root=self.root, progress=shown, workers=workers, keep=keep)
         write_comparison(tree, self.task.title, folder)
         return Comparison(tree, tuple(as_text(tree)), folder / "compare.html")
 

@@ -183,6 +183,7 @@ class Run:
         method: str | None = None,
         target: str | None = None,
         checks: bool = True,
+        cascade: bool = False,
         out: AnyPath = EXPLAINED,
         extend: Extend | None = None,
         each: Callable[[Judged], object] | None = None,
@@ -196,6 +197,7 @@ class Run:
             method: Attribution method (`gradcam`, ...); None: the default.
             target: The class to explain; None: that of the answer.
             checks: Whether each map is checked, which takes seconds.
+            cascade: Whether each map is also compared with those of the network made random stage by stage.
             out: Folder for pictures (PNG), raw maps (`.npy`, float32 [size, size], signed) and `predictions.jsonl`.
             extend: As in `predict`.
             each: As in `predict`.
@@ -209,7 +211,7 @@ class Run:
             UsageError: A path does not exist, or there is no such method or class.
             TypeError: An argument has the wrong type.
         """
-        explaining = {"method": method, "target": target, "checks": checks, **more}
+        explaining = {"method": method, "target": target, "checks": checks, "cascade": cascade, **more}
         return self._judge(paths, path_of("out", out), explaining, extend, each, progress)
 
     def _judge(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from shared.errors import UsageError
 from shared.explanation.attribution import DEFAULT_METHOD, METHODS, methods_for
-from shared.explanation.sanity_checks import Explained, Verdict, check_map
+from shared.explanation.sanity_checks import Explained, Verdict, cascade, check_map
 from shared.io.atomic import write_array, write_bytes
 from shared.models.restore import load_trained
 from shared.prediction.answer import CAUTION, NOT_RELIABLE, UNDECIDED, Answer
@@ -42,6 +42,7 @@ class Explanation:
         verdict: Result of the checks; None where they were left out.
         picture: File of the overlay, PNG.
         raw: File of the attribution, NumPy's `.npy`.
+        cascade: Result of `shared.explanation.sanity_checks.cascade`; None where it was not asked for.
     """
 
     slice: int
@@ -53,14 +54,16 @@ class Explanation:
     verdict: Verdict | None
     picture: Path
     raw: Path
+    cascade: tuple[tuple[str, float], ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Makes plain data to add to an answer in JSON.
 
         Returns:
             `slice`, `label`, `status`, `probability` and `method` as in the attributes; `caution` as in `Answer`;
-            `checks`, the fields of the verdict with `believable`, or None without checks; `picture` and `raw`, names of
-            files without folders.
+            `checks`, the fields of the verdict with `believable`, or None without checks; `cascade`, a list of
+            `random_from`, the earliest stage with random weights, and `similarity`, or None where it was not asked for;
+            `picture` and `raw`, names of files without folders.
         """
         checks = None if self.verdict is None else {**asdict(self.verdict), "believable": self.verdict.believable}
         return {
@@ -71,6 +74,9 @@ class Explanation:
             "probability": self.probability,
             "method": self.method,
             "checks": checks,
+            "cascade": None
+            if self.cascade is None
+            else [{"random_from": name, "similarity": value} for name, value in self.cascade],
             "picture": self.picture.name,
             "raw": self.raw.name,
         }
@@ -90,6 +96,10 @@ class Explanation:
         else:
             checked = f"{NOT_BELIEVED}: {'; '.join(self.verdict.faults)}"
         explained = f"{self.method}{_place(self, task)}, {task.display_name(self.label)} {self.probability:.2f}"
+        if self.cascade is not None:
+            checked += "; likeness where weights are random from " + ", ".join(
+                f"{name} on {value:.2f}" if value >= 0 else f"{name} on: no map" for name, value in self.cascade
+            )
         return f"  {explained}: {checked}; {self.picture}"
 
 
@@ -109,6 +119,7 @@ class Explainer:
         target: The class to explain; None: the likeliest, or the likeliest positive one where the answer is positive.
         slices: Number of slices of a series to explain, those with the highest probability first.
         checks: Whether each map is checked.
+        cascade: Whether each map is compared with those of the network made random stage by stage.
         progress: Called with (what, done, total, note).
 
     Raises:
@@ -126,6 +137,7 @@ class Explainer:
         target: str | None = None,
         slices: int = 3,
         checks: bool = True,
+        cascade: bool = False,
         progress: Progress = lambda *_: None,
     ) -> None:
         if method is not None:
@@ -133,7 +145,7 @@ class Explainer:
         task.register_backbones()
         if slices < 1:
             raise UsageError(f"--slices is {slices}; give a whole number from 1 on")
-        self.task, self.out, self.slices, self.checks = task, out, slices, checks
+        self.task, self.out, self.slices, self.checks, self.cascade = task, out, slices, checks, cascade
         self.network, self.record = load_trained(run)
         self.method = method or DEFAULT_METHOD
         if self.method not in (defined := methods_for(self.network)):
@@ -212,6 +224,7 @@ class Explainer:
             verdict=verdict,
             picture=self.out / f"{stem}.png",
             raw=self.out / f"{stem}.npy",
+            cascade=cascade(explained, found) if self.cascade else None,
         )
         write_bytes(explanation.picture, self._picture(image, explanation, answer))
         write_array(explanation.raw, found)

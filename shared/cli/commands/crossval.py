@@ -50,6 +50,9 @@ def add(app: typer.Typer, task: "Task") -> None:
                 help="Hold out one domain (scanner, collection) at a time in place of k folds; --folds is then refused."
             ),
         ] = None,
+        keep: Annotated[
+            bool, typer.Option("--keep", help="Keep each run whole, to answer inputs, with a report of its own.")
+        ] = False,
         out: Annotated[
             Path | None, typer.Option(help="Also write crossval.json and crossval.html into this folder.")
         ] = None,
@@ -62,6 +65,6 @@ def add(app: typer.Typer, task: "Task") -> None:
         with reported(resumes=True):
             named, words = split_words(config, overrides)
             found = Application(task).crossval(
-                named, settings=words, folds=folds, repeats=repeats, leave_out=leave_out, out=out
+                named, settings=words, folds=folds, repeats=repeats, leave_out=leave_out, keep=keep, out=out
             )
             show(found.lines)

@@ -53,6 +53,14 @@ def add(app: typer.Typer, task: "Task", more_options: Callable[..., Mapping[str,
         checks: Annotated[
             bool, typer.Option("--checks/--no-checks", help="Whether to check each map, which takes seconds.")
         ] = True,
+        cascade: Annotated[
+            bool,
+            typer.Option(
+                "--cascade",
+                help="Also compare each map with those of the network made random stage by stage, from the head to the "
+                "input: a map for each stage.",
+            ),
+        ] = False,
         as_json: JsonOption = False,
         out: Annotated[Path, typer.Option(help="Folder for pictures, raw maps and predictions.jsonl.")] = Path(
             EXPLAINED
@@ -65,7 +73,7 @@ def add(app: typer.Typer, task: "Task", more_options: Callable[..., Mapping[str,
         and checked. It shows what moved the score of a class, not where a finding lies.
         """
         with reported():
-            wanted = {"method": method, "target": target, "checks": checks, **more_options(**extra)}
+            wanted = {"method": method, "target": target, "checks": checks, "cascade": cascade, **more_options(**extra)}
             code = judge(task, Request(paths, model, as_json, out, wanted))
         raise typer.Exit(code)
 

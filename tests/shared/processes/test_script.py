@@ -10,11 +10,13 @@ import pytest
 
 LINES = """
 import operator
-from shared.processes.worker import run_in_subprocess
+from shared.processes.worker import Worker
 print("begun", flush=True)
 class Own:
     pass
-print(run_in_subprocess(operator.is_not, GIVEN), flush=True)
+worker = Worker(operator.is_not, untrusted=False)
+print(worker.call("__call__", GIVEN), flush=True)
+worker.close()
 """
 
 
@@ -38,5 +40,5 @@ def test_what_a_script_defines_itself_needs_a_line_and_is_told_so(tmp_path: Path
     done = _run(tmp_path, LINES.replace("GIVEN", "Own()"))
     assert done.returncode == 1
     assert "put what the script does below a line `if __name__ == '__main__':`" in done.stderr
-    guarded = LINES.replace("GIVEN", "Own()").replace("print(run", "if __name__ == '__main__': print(run")
+    guarded = LINES.replace("GIVEN", "Own()").replace("print(worker", "if __name__ == '__main__': print(worker")
     assert _run(tmp_path, guarded).stdout.endswith("True\n")

@@ -52,8 +52,10 @@ def test_explain_tells_the_verdict_and_that_it_is_no_localisation(
     (line,) = [line for line in checked.stdout.splitlines() if "occlusion, क ka" in line]
     assert "passed its checks" in line or "not to be believed: " in line
     assert "no localisation" in checked.stdout
-    unchecked = RUNNER.invoke(app, [*base, "--no-checks"])
-    assert "unchecked; " in unchecked.stdout
+    unchecked = RUNNER.invoke(app, [*base, "--no-checks", "--cascade"])
+    assert "unchecked; likeness where weights are random from head on " in unchecked.stdout
+    (found,) = json.loads((tmp_path / "out" / "predictions.jsonl").read_text(encoding="utf-8"))["explanations"]
+    assert f"block1 on {found['cascade'][-1]['similarity']:.2f}; " in unchecked.stdout
 
 
 def test_predict_explains_where_it_is_asked_to(tiny_run: Path, characters: Path, tmp_path: Path) -> None:
