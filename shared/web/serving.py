@@ -7,6 +7,7 @@ import os
 import socket
 import ssl
 from collections.abc import Callable
+from functools import partial
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -14,6 +15,7 @@ from starlette.types import ASGIApp
 from shared.errors import cannot_listen
 from shared.io.addresses import is_loopback
 from shared.web.connections import HEAD_S, BoundedProtocol, PeerLimit
+from shared.web.encrypted import EncryptedProtocol
 from shared.web.guard import Access
 
 BACKLOG = 1024
@@ -56,7 +58,7 @@ def make_server(app: ASGIApp, tls: ssl.SSLContext | None = None) -> uvicorn.Serv
     """
     config = uvicorn.Config(
         PeerLimit(app),
-        http=BoundedProtocol,
+        http=BoundedProtocol if tls is None else partial(EncryptedProtocol, tls=tls),  # type: ignore[arg-type]
         ws="none",
         access_log=False,  # addresses of requests are private
         log_level=logging.WARNING,
@@ -66,8 +68,6 @@ def make_server(app: ASGIApp, tls: ssl.SSLContext | None = None) -> uvicorn.Serv
         timeout_keep_alive=HEAD_S,
         timeout_graceful_shutdown=3,
     )
-    config.load()
-    config.ssl = tls
     return uvicorn.Server(config)
 
 
