@@ -127,9 +127,9 @@ def write_phantom(
     out: AnyPath,
     *,
     patients: int = 20,
-    scanners: Sequence[str] | None = None,
+    scanners: str | Sequence[str] | None = None,
     slices: int = 12,
-    kinds: Sequence[str] | None = None,
+    kinds: str | Sequence[str] | None = None,
     seed: int = 0,
     progress: Showing = True,
 ) -> Path:
@@ -138,7 +138,7 @@ def write_phantom(
     Args:
         out: A new folder.
         patients: Number of patients for each scanner.
-        scanners: Scanners to imitate; None: all.
+        scanners: Scanners to imitate, by name; None: all.
         slices: Number of axial slices for each patient.
         kinds: Kinds of tumour; None: the first three.
         seed: Seed of all that is drawn; the same gives the same files.
@@ -148,19 +148,26 @@ def write_phantom(
         The folder.
 
     Raises:
-        DataError: The folder holds something, a name is unknown, or a number is out of range.
+        UsageError: A scanner or a kind of tumour is unknown.
+        DataError: The folder holds something, or a number is out of range.
     """
     from medtl.phantom import dataset
     from medtl.phantom.physics import SCANNERS
     from medtl.phantom.tumours import KINDS
+    from shared.api.studies import names_in
+    from shared.registry import check_names
 
+    imitated = list(SCANNERS) if scanners is None else list(names_in(scanners, "scanners"))
+    drawn = KINDS[:USUAL_KINDS] if kinds is None else names_in(kinds, "kinds")
+    check_names("--scanners", imitated, list(SCANNERS))
+    check_names("--kinds", drawn, KINDS)
     with showing(progress) as shown:
         return dataset.write_phantom(
             path_of("out", out),
             patients=number_of("patients", patients, 1),
-            scanners=list(SCANNERS) if scanners is None else scanners,
+            scanners=imitated,
             slices=number_of("slices", slices, 1),
-            kinds=KINDS[:USUAL_KINDS] if kinds is None else kinds,
+            kinds=drawn,
             seed=number_of("seed", seed, 0),
             progress=lambda done, total: shown("phantom patients", done, total, ""),
         )

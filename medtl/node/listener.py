@@ -29,7 +29,7 @@ from shared.errors import UsageError, cannot_listen
 from shared.io.addresses import check_port
 from shared.io.quiet import quiet_loggers
 from shared.io.tls import TlsFiles
-from shared.processes.worker import MEMORY_BYTES, MachineFailed, Worker, WorkFailed
+from shared.processes.worker import ITEM_CPU_S, MEMORY_BYTES, MachineFailed, Worker, WorkFailed
 
 LOGGER = logging.getLogger(__name__)
 VERIFICATION = "1.2.840.10008.1.1"
@@ -175,7 +175,7 @@ class Listener:
 
     def __init__(self, spool: Spool, judge: Judge, settings: ListenerSettings) -> None:
         self._spool, self._settings, self._intake = spool, settings, Intake(spool)
-        self._worker = Worker(judge, TIMEOUT_S, MEMORY_BYTES)
+        self._worker = Worker(judge, TIMEOUT_S, MEMORY_BYTES, ITEM_CPU_S)
         self._stopping = threading.Event()
         self._judging = threading.Thread(target=self._judge_all, name="judge", daemon=True)
         self._forwarder = None

@@ -161,6 +161,7 @@ class FreezeSchedule:
         """
         train, policy = self.stages(network, epoch), batch_norm_policy(self.batch_norm, folded=False)
         set_trainable(network.backbone.stages, network.head, train, policy)
+        network.train()
         set_mode(network.backbone.stages, network.head, train, policy)
         return train
 

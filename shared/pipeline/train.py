@@ -33,7 +33,7 @@ from shared.pipeline.preflight import Experiment, preflight
 from shared.pipeline.tracking import UNTRACKED, tracking
 from shared.pipeline.trained import Trained
 from shared.progress import Progress
-from shared.runs.folder import check_finished, is_finished, locked
+from shared.runs.folder import DONE, check_finished, is_finished, is_whole, locked
 from shared.runs.record import read_model_record
 from shared.samples import Dataset
 from shared.task import Task
@@ -43,7 +43,13 @@ log = logging.getLogger(__name__)
 
 
 def run(
-    task: Task, config: Config, *, root: Path, out: Path | None = None, progress: Progress = lambda *_: None
+    task: Task,
+    config: Config,
+    *,
+    root: Path,
+    out: Path | None = None,
+    whole: bool = True,
+    progress: Progress = lambda *_: None,
 ) -> Path:
     """Trains a network as configured, evaluates, exports and reports it.
 
@@ -54,6 +60,7 @@ def run(
         config: The configuration.
         root: Folder that holds run folders.
         out: The run folder; None: one under `root`, named by `run_name`.
+        whole: Whether the run is exported and has a report; else it holds its numbers and weights.
         progress: Called with (what, done, total, note).
 
     Returns:
@@ -66,7 +73,7 @@ def run(
         RunError: The run is in use or damaged.
         ExportError: The exported network differs from the trained one.
     """
-    return run_experiment(preflight(task, config), root=root, out=out, progress=progress)
+    return run_experiment(preflight(task, config), root=root, out=out, whole=whole, progress=progress)
 
 
 def run_experiment(
@@ -75,6 +82,7 @@ def run_experiment(
     root: Path,
     under: str = "",
     out: Path | None = None,
+    whole: bool = True,
     progress: Progress = lambda *_: None,
 ) -> Path:
     """Trains, evaluates, exports and reports an experiment that `preflight` has checked.
@@ -84,6 +92,7 @@ def run_experiment(
         root: Folder that holds run folders, and generated synthetic data.
         under: Folder below `root` for the run, apart from those that `models` lists; empty: `root` itself.
         out: The run folder; None: one named by `run_name`.
+        whole: Whether the run is exported and has a report; else it holds its numbers and weights.
         progress: Called with (what, done, total, note).
 
     Returns:
@@ -97,12 +106,13 @@ def run_experiment(
     with processes.main_process_first():
         dataset = _load(experiment, root, progress)
     folder = out or root / under / run_name(experiment, dataset)
-    if holds_run(folder, to_yaml(experiment.config), dataset.fingerprint):
+    if holds_run(folder, to_yaml(experiment.config), dataset.fingerprint) and (is_whole(folder) or not whole):
         log.warning("%s is finished already; nothing is trained again", folder)
         return folder
     with locked(folder) if processes.is_main_process else nullcontext():
         started = time.monotonic()
         if processes.is_main_process:
+            (folder / DONE).unlink(missing_ok=True)  # of a run that is made whole, which is trained again
             write_text(folder / "config.yaml", to_yaml(experiment.config))
         is_main = processes.is_main_process
         with tracking(experiment, folder) if is_main else nullcontext(UNTRACKED) as tracked:
@@ -111,7 +121,7 @@ def run_experiment(
             )
             if is_main:
                 trained = Trained(data, splits, fitted.job, fitted.history, fitted.out_of_fold)
-                finish_run(experiment, trained, origin_of_training(experiment, data, fitted), started)
+                finish_run(experiment, trained, origin_of_training(experiment, data, fitted), started, whole=whole)
                 tracked.end(fitted.history, by_folds=data.folds is not None)
     return folder
 

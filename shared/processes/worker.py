@@ -183,24 +183,6 @@ class Worker:
         raise WorkFailed(f"took more than {self._timeout_s:g} s")
 
 
-def run_in_subprocess(work: Callable[..., Any], *arguments: Any, progress: Report = lambda *_: None) -> Any:
-    """Calls `work(*arguments, progress)` in a new process, whose peak of memory is the work's, and returns its result.
-
-    Args:
-        work: A function of an importable module; it is pickled, as are its arguments and its result.
-        arguments: Its arguments without the last one.
-        progress: Called in this process with what the work reports.
-
-    Raises:
-        WorkFailed: The work raised a `MedtlError`, or its process ended without a result (a crash, no memory).
-    """
-    worker = Worker(work, untrusted=False)
-    try:
-        return worker.call("__call__", *arguments, progress=progress)
-    finally:
-        worker.close()
-
-
 def describe_exit(code: int | None) -> str:
     """Describes in a few words how a process ended.
 

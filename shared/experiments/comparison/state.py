@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from shared.errors import ConfigError, MedtlError, UsageError
 from shared.experiments.comparison.plan import Cell, Plan
-from shared.processes.worker import run_in_subprocess
+from shared.processes.jobs import WarmProcesses
 from shared.progress import Progress
-from shared.runs.folder import check_finished, is_finished
+from shared.runs.folder import check_finished, is_finished, is_whole
 from shared.runs.record import read_model_record
 
 if TYPE_CHECKING:
@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def finished_cells(plan: Plan, folder: Path) -> tuple[dict[Cell, Path], dict[Cell, str]]:
+def finished_cells(plan: Plan, folder: Path, *, keep: bool) -> tuple[dict[Cell, Path], dict[Cell, str]]:
     """Finds the cells whose runs are finished, and those whose runs were changed after they were written.
 
     Args:
         plan: The comparison.
         folder: Folder of the cells' runs.
+        keep: Whether only whole runs count as finished, those that answer inputs and have a report.
 
     Returns:
         Run folder of each finished cell, and the failure of each finished cell whose run was changed.
@@ -39,20 +40,24 @@ def finished_cells(plan: Plan, folder: Path) -> tuple[dict[Cell, Path], dict[Cel
             continue
         try:
             check_finished(run)
-            finished[cell] = run
+            if is_whole(run) or not keep:
+                finished[cell] = run
         except MedtlError as error:
             failures[cell] = str(error)
             log.warning("%s failed: %s", cell.name, error)
     return finished, failures
 
 
-def check_unchanged(task: Task, finished: Mapping[Cell, Path], root: Path, progress: Progress) -> None:
+def check_unchanged(
+    task: Task, finished: Mapping[Cell, Path], root: Path, here: WarmProcesses, progress: Progress
+) -> None:
     """Refuses to go on where the data are not those that the finished cells were trained on.
 
     Args:
         task: The application.
         finished: Run folder of each finished cell.
         root: Folder for generated synthetic data.
+        here: Processes of this machine, in which data are read.
         progress: Called with (what, done, total, note).
 
     Raises:
@@ -60,7 +65,7 @@ def check_unchanged(task: Task, finished: Mapping[Cell, Path], root: Path, progr
     """
     by_data = _by_data(finished)
     examples = [next(iter(cells)).config for cells in by_data.values()]
-    states = run_in_subprocess(_states_now, task, examples, root, progress=progress) if examples else []
+    states = here.call(_states_now, task, examples, root, progress=progress) if examples else []
     for cells, now in zip(by_data.values(), states, strict=True):
         older = [run for run in cells.values() if now not in (None, read_model_record(run).data_hash)]
         if older:
@@ -91,7 +96,7 @@ def _dataset(task: Task, config: Config, root: Path, progress: Progress) -> Data
     return load_dataset(task, config.data, preflight(task, config).spec, root, progress)
 
 
-def check_meanings(task: Task, cells: Sequence[Cell], root: Path, progress: Progress) -> None:
+def check_meanings(task: Task, cells: Sequence[Cell], root: Path, here: WarmProcesses, progress: Progress) -> None:
     """Refuses data with folders or labels that are not known, once and before the first cell.
 
     What else is wrong with the data is left to the cells, each of which reports it.
@@ -100,6 +105,7 @@ def check_meanings(task: Task, cells: Sequence[Cell], root: Path, progress: Prog
         task: The application.
         cells: Cells that are not finished, and whose data exist.
         root: Folder for generated synthetic data.
+        here: Processes of this machine, in which data are read.
         progress: Called with (what, done, total, note).
 
     Raises:
@@ -109,7 +115,7 @@ def check_meanings(task: Task, cells: Sequence[Cell], root: Path, progress: Prog
 
     given = [cell for cell in cells if not is_synthetic(task, cell.config.data)]
     examples = list({_data_key(cell): cell.config for cell in given}.values())
-    asked = run_in_subprocess(_questions, task, examples, root, progress=progress) if examples else []
+    asked = here.call(_questions, task, examples, root, progress=progress) if examples else []
     for question in filter(None, asked):
         raise ConfigError(question)
 

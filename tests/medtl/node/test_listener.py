@@ -41,7 +41,7 @@ from medtl.phantom.dicom import Series
 from medtl.phantom.physics import SCANNERS
 
 LISTENER = '''
-import hashlib, logging, os, sys
+import hashlib, logging, os, sys, time
 from pathlib import Path
 import numpy as np
 import pydicom
@@ -68,6 +68,8 @@ def results_of(folder):
         raise ValueError(f"{sources[0].PatientName} is at fault")
     if sources[0].SeriesNumber == 67:
         os.abort()
+    if sources[0].SeriesNumber >= 5000:
+        time.sleep(0.2)
     result = Dataset()
     result.SOPClassUID, result.SOPInstanceUID = BasicTextSRStorage, f"2.25.{int.from_bytes(digest[:16], 'big')}"
     result.PatientID, result.PatientName, result.Modality = sources[0].PatientID, sources[0].PatientName, "SR"
