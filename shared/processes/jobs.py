@@ -117,9 +117,9 @@ class WarmProcesses:
                 if kind == "progress":
                     progress("items", done, len(items), content)
                     continue
-                done += 1
-                if isinstance(content, BaseException) and not isinstance(content, MedtlError):
+                if kind == "fault":
                     raise content
+                done += 1
                 yield index, content
         finally:
             while done < len(items) and not waiting.empty():  # interrupted: nobody waits for the others
@@ -153,8 +153,11 @@ def _keep_busy(
         told.put(("progress", index, item.name))
         try:
             result = worker.call("__call__", item.work, item.arguments, threads, progress=report)
-        except BaseException as error:  # raised in the thread that waits for the items
+        except MedtlError as error:
             result = error
+        except BaseException as error:  # raised in the thread that waits for the items
+            told.put(("fault", index, error))
+            return
         told.put(("result", index, result))
 
 

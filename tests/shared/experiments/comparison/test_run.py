@@ -161,7 +161,7 @@ def test_finished_cells_of_data_that_changed_since_are_refused_before_any_is_tra
     run_comparison(TASK, plan, root=tmp_path, progress=_quiet)
     run = tmp_path / "compare" / "tiny" / trained[0]
     write_json(run / "model.json", read_json(run / "model.json") | {"data_hash": "another"})
-    finish(run, "handwriting")
+    finish(run, "handwriting", whole=False)
     trained.clear()
     with pytest.raises(UsageError, match=f"the data changed since .*{run.name} of its cells"):
         run_comparison(TASK, plan, root=tmp_path, progress=_quiet)
@@ -173,7 +173,7 @@ def test_cells_between_which_the_data_changed_are_refused(plan: Plan, trained: l
         if what == "cells" and done == total:
             run = tmp_path / "compare" / "tiny" / trained[0]
             write_json(run / "model.json", read_json(run / "model.json") | {"data_hash": "another"})
-            finish(run, "handwriting")
+            finish(run, "handwriting", whole=False)
 
     with pytest.raises(UsageError, match="the data changed between"):
         run_comparison(TASK, plan, root=tmp_path, progress=change)
