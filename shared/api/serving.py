@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from shared.api.arguments import number_of, real_of
 from shared.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Serving:
 
 KEEP_MINUTES = 1, 10_080
 """Least and most minutes that an upload is kept: a week."""
+LAST_PORT = 65_535
 Pages: TypeAlias = "Callable[[Serving], Guard]"
 """Takes a `Serving`; gives the guarded ASGI application."""
 
@@ -54,8 +56,10 @@ def serve(run: Run, pages: Pages, host: str, port: int, keep_minutes: float, say
         RunError: The run is damaged.
     """
     least, most = KEEP_MINUTES
-    if not least <= keep_minutes <= most:
-        raise UsageError(f"keep_minutes is {keep_minutes}; give a number from {least} to {most}")
+    if not least <= real_of("keep_minutes", keep_minutes) <= most:
+        raise UsageError(f"--keep-minutes is {keep_minutes}; give a number from {least} to {most}")
+    if number_of("port", port, 0) > LAST_PORT:
+        raise UsageError(f"--port is {port}; it is 0 to {LAST_PORT}")
     from shared.web.guard import Access
     from shared.web.serving import run_server
     from shared.web.uploads import UploadStore

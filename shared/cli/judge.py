@@ -53,6 +53,8 @@ def judge(task: Task, request: Request, extend: Extend | None = None) -> int:
     Raises:
         UsageError: There is no folder for explanations, or no input or run of that name.
     """
+    if not request.paths:
+        raise UsageError("nothing is named to judge; give at least one PATH")
     if request.explaining is not None and request.out is None:
         raise UsageError("--explain writes pictures; name a folder for them with --out")
     run = Application(task).load_run(request.model)

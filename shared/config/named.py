@@ -75,7 +75,7 @@ def find_config(named: str | Path, application: str | None, kind: Kind = "config
         raise ConfigError(f"{name}: cannot be read (No such file or directory){hint}")
     if application and name in list_configs(application, OTHER[kind]):
         other = OTHER[kind]
-        raise ConfigError(f"{name} is a {other}, not a {kind}; use it with: {application} {COMMANDS[other]} {name}")
+        raise ConfigError(f"{name} is a {other}, not a {kind}; use it with `{application} {COMMANDS[other]} {name}`")
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
     hint = f" did you mean {' or '.join(near)}?" if near else ""
     those = f" {application} has {', '.join(known)};" if known else ""

@@ -246,7 +246,11 @@ def _known_keys(key: str, sections: Sequence[type[BaseModel]]) -> str:
     above, _, name = key.rpartition(".")
     known = list(dict.fromkeys(one for section in sections for one in section.model_fields))
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
-    meant = None if near else setting_meant(next(iter(difflib.get_close_matches(name, SPOKEN, n=1)), name))
+    meant = (
+        None
+        if near
+        else setting_meant(name) or next(map(setting_meant, difflib.get_close_matches(name, SPOKEN, n=1)), None)
+    )
     hint = f"did you mean {' or '.join(near)}? " if near else f"did you mean {meant}? " if meant else ""
     listed = ", ".join([*near, *(one for one in known if one not in near)])
     return f"{hint}keys{f' of {above}' if above else ''}: {listed}"

@@ -145,8 +145,8 @@ def methods_for(network: Network) -> tuple[str, ...]:
     """Lists the names of the attribution methods that are defined for a network, in the order of `METHODS`.
 
     Grad-CAM and guided Grad-CAM look at the deepest maps of one backbone: they are not defined for an ensemble, a
-    network that also sees mirror images, nor a vision transformer. The guided one needs ReLU modules as the only activations. All others are defined for every
-    network.
+    network that also sees mirror images, nor a vision transformer. The guided one needs ReLU modules as the only
+    activations. All others are defined for every network.
     """
     if len(network.trunks) > 1 or network.mirrored or network.backbone.record.tokens is not None:
         undefined = OF_ONE_BACKBONE

@@ -29,8 +29,8 @@ class Codes(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  
         backbone: Name of the network; `backbones()` lists all.
         weights: "imagenet", "packaged", "random", a weights file, or the folder of a finished run.
         layer: Name of a layer, or several, whose codes are joined; None: the network's default.
-        pooling: How a layer's maps become a code: "avg_1x1", "avg_2x2", "avg_3x3", "max_1x1", "avg_max"; of a vision
-            transformer also "cls" and "cls_avg".
+        pooling: How a layer's maps become a code: "avg_1x1", "avg_2x2", "avg_3x3", "avg_7x7", "max_1x1", "avg_max";
+            of a vision transformer also "cls" and "cls_avg".
         size: Side to which images are resized, in pixels; None: they keep theirs.
         batch_size: Images that go through the network at once.
         device: Where it computes: "cpu", "cuda".

@@ -48,7 +48,7 @@ class Trunk(nn.Module):
         if not self.mirrored or self.training:
             return self.features_of(self.backbone(images))
         both = self.features_of(self.backbone(torch.cat([images, images.flip(-1)])))
-        return both.unflatten(0, (2, -1)).mean(dim=0)
+        return both.reshape(2, -1, both.shape[1]).mean(dim=0)
 
     def features_of(self, maps: Mapping[str, Tensor]) -> Tensor:
         """Computes features, float32 [N, feature_width]: the pooled outputs of the network's layers, joined in their

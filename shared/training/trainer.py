@@ -214,6 +214,8 @@ class _Loop:
             trained = [weight for group in optimiser.param_groups for weight in group["params"]]
             self.accelerator.clip_grad_norm_(trained, self.settings.clip_norm)
         optimiser.step()
+        rates = {weight: group["lr"] for group in optimiser.param_groups for weight in group["params"]}
+        self.loss_module.objective.after_step(self.network, rates)
         if self.average is not None:
             self.average.update_parameters(self.network)
         at.loss_sum += float(loss.detach())

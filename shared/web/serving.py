@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import ssl
 from collections.abc import Callable
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from shared.errors import cannot_listen
+from shared.io.addresses import is_loopback
 from shared.web.connections import HEAD_S, BoundedProtocol, PeerLimit
-from shared.web.guard import Access, is_loopback
+from shared.web.guard import Access
 
 BACKLOG = 1024
 """Connections that wait for the server to accept them."""
@@ -45,8 +47,13 @@ def run_server(app: ASGIApp, access: Access, host: str, port: int, say: Callable
         make_server(app).run(sockets=[opened])
 
 
-def make_server(app: ASGIApp) -> uvicorn.Server:
-    """Makes a server of an application, whose connections are bounded; it runs on sockets that the caller opens."""
+def make_server(app: ASGIApp, tls: ssl.SSLContext | None = None) -> uvicorn.Server:
+    """Makes a server of an application, whose connections are bounded; it runs on sockets that the caller opens.
+
+    Args:
+        app: The application.
+        tls: Settings of TLS; None: nothing is encrypted.
+    """
     config = uvicorn.Config(
         PeerLimit(app),
         http=BoundedProtocol,
@@ -59,15 +66,18 @@ def make_server(app: ASGIApp) -> uvicorn.Server:
         timeout_keep_alive=HEAD_S,
         timeout_graceful_shutdown=3,
     )
+    config.load()
+    config.ssl = tls
     return uvicorn.Server(config)
 
 
-def listening(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int, option: str = "--port") -> socket.socket:
     """Opens the port.
 
     Args:
         host: Address to listen on.
         port: TCP port; 0: any free one.
+        option: Name of the option that the port was given with, for the message.
 
     Raises:
         UsageError: It is in use, or the address is none of this machine.
@@ -76,7 +86,7 @@ def listening(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        raise cannot_listen(error, host, port) from None
+        raise cannot_listen(error, host, port, option) from None
 
 
 def _lines(access: Access, host: str, port: int) -> list[str]:

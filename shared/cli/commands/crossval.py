@@ -13,7 +13,6 @@ from shared.api.application import FOLDS
 from shared.cli.arguments import ConfigArgument, OverridesArgument
 from shared.cli.help import Topic, examples
 from shared.cli.support import reported, show, split_words
-from shared.errors import UsageError
 
 if TYPE_CHECKING:
     from shared.task import Task
@@ -64,8 +63,6 @@ def add(app: typer.Typer, task: "Task") -> None:
         (patient, writer) and copies of one picture stay together.
         """
         with reported(resumes=True):
-            if leave_out is not None and folds is not None:
-                raise UsageError(f"--folds {folds} and --leave-out both choose the test set; give one of them")
             named, words = split_words(config, overrides)
             found = Application(task).crossval(
                 named, settings=words, folds=folds, repeats=repeats, leave_out=leave_out, keep=keep, out=out

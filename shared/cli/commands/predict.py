@@ -42,7 +42,7 @@ def add(app: typer.Typer, task: "Task", judge_inputs: Judge = judge) -> None:
     )
     @adds_options_of(judge_inputs)
     def predict(
-        paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help=task.inputs_help)],
+        paths: Annotated[list[Path] | None, typer.Argument(metavar="PATH...", help=task.inputs_help)] = None,
         model: ModelOption = None,
         as_json: JsonOption = False,
         explain: ExplainOption = False,
@@ -55,6 +55,6 @@ def add(app: typer.Typer, task: "Task", judge_inputs: Judge = judge) -> None:
         or not decided: a human must look; 2 wrong usage.
         """
         with reported():
-            request = Request(paths, model, as_json, out, {} if explain else None)
+            request = Request(paths or [], model, as_json, out, {} if explain else None)
             code = judge_inputs(task, request, **extra)
         raise typer.Exit(code)

@@ -13,9 +13,9 @@ import pytest
 from pynetdicom import AE
 from pynetdicom.sop_class import Verification
 
-from medtl.node.tls import TlsFiles
 from medtl.node.transport import Entity
 from shared.errors import UsageError
+from shared.io.tls import TlsFiles
 from tests.medtl.node.test_listener import until
 
 needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs Debian's openssl")

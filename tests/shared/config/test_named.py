@@ -48,7 +48,7 @@ def test_a_file_that_exists_wins_over_a_name_and_a_folder_does_not(
     ("named", "said"),
     [
         ("frosen", "unknown configuration 'frosen'; did you mean frozen"),
-        ("compare_menu", "compare_menu is a comparison, not a configuration; use it with: medtl compare compare_menu"),
+        ("compare_menu", "compare_menu is a comparison, not a configuration; use it with `medtl compare compare_menu`"),
         ("configs/frozen.yaml", "configs/frozen.yaml: cannot be read (No such file or directory); did you mean frozen"),
     ],
 )

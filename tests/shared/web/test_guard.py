@@ -10,7 +10,8 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from shared.errors import ConfigError
-from shared.web.guard import HEADERS, Access, Guard, is_loopback
+from shared.io.addresses import is_loopback
+from shared.web.guard import HEADERS, Access, Guard
 
 TOKEN = "0123456789abcdef"
 

@@ -30,7 +30,7 @@ def test_train_prints_its_results_and_predict_finds_the_run(
     judged = call(app, "predict", characters / "digit_0" / "000.png")
     assert judged.exit_code == 0, judged.output
     lines = judged.stdout.splitlines()
-    assert lines[0] == f"model: {run} (the only finished run under runs/; another by --model)"
+    assert lines[0] == f"model: {run} (the only finished run under runs/; another by --model RUN)"
     assert lines[1] == f"fit for: {verdict.short}"
     assert re.fullmatch(r"trained \d{4}-\d\d-\d\d on characters \(dhcd\); classes: ka, digit_0, digit_1", lines[2])
     assert re.fullmatch(r"accepted from a probability of 0\.\d{4}: \d+ of \d+ images of validation .*", lines[3])
