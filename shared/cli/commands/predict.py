@@ -12,7 +12,7 @@ import typer
 from shared.cli.arguments import ExplainOption, JsonOption, ModelOption, PredictionsOption
 from shared.cli.help import Topic, examples
 from shared.cli.hooks import adds_options_of
-from shared.cli.judge import Request, judge
+from shared.cli.judge import Request, check_paths, judge
 from shared.cli.support import reported
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ Judge = Callable[..., int]
 """Takes the task, a `Request` and, keyword-only, options of the application; gives the exit code."""
 
 
-def add(app: typer.Typer, task: "Task", judge_inputs: Judge = judge) -> None:
+def add(app: typer.Typer, task: "Task", judge_inputs: Judge = judge, *, needs_path: bool = True) -> None:
     """Adds the command `predict`, which classifies inputs with a trained model, to a command line.
 
     Args:
@@ -30,6 +30,7 @@ def add(app: typer.Typer, task: "Task", judge_inputs: Judge = judge) -> None:
         task: The application that reads the inputs.
         judge_inputs: Carries the command out. It takes the task, a `Request` and, keyword-only, options of the
             application, and returns the exit code.
+        needs_path: Whether the inputs are paths alone; else `judge_inputs` checks that something is named.
     """
 
     @app.command(
@@ -55,6 +56,8 @@ def add(app: typer.Typer, task: "Task", judge_inputs: Judge = judge) -> None:
         or not decided: a human must look; 2 wrong usage.
         """
         with reported():
+            if needs_path:
+                check_paths(task, paths or [])
             request = Request(paths or [], model, as_json, out, {} if explain else None)
             code = judge_inputs(task, request, **extra)
         raise typer.Exit(code)

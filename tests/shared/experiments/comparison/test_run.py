@@ -56,7 +56,7 @@ def plan(tmp_path: Path, characters: Path) -> Plan:
 def trained(monkeypatch: pytest.MonkeyPatch, quick_ending: None) -> list[str]:
     """Names of runs that were trained; cells run here."""
     names: list[str] = []
-    monkeypatch.setattr("shared.processes.jobs._cores", lambda: 1)
+    monkeypatch.setattr("shared.processes.jobs.cores", lambda: 1)
     monkeypatch.setattr("shared.processes.jobs.Worker", lambda *_, **__: _Here(names))
     return names
 
@@ -67,7 +67,7 @@ class _Here:
     def __init__(self, names: list[str]) -> None:
         self.names = names
 
-    def call(self, _: str, work: Callable[..., Any], given: tuple[Any, ...], threads: int, *, progress: Any) -> Any:
+    def call(self, _: str, work: Callable[..., Any], given: tuple[Any, ...], *, progress: Any) -> Any:
         if work is _measure:
             costs = {"parameters": 1_000_000, "flops": 2_000_000_000, "images_a_second": 50.0, "latency_ms": 20.0}
             return [costs for _ in given[1]]
@@ -150,7 +150,7 @@ def test_an_interrupt_stops_every_cell(plan: Plan, monkeypatch: pytest.MonkeyPat
             raise KeyboardInterrupt
 
     monkeypatch.setattr("shared.processes.jobs.Worker", lambda *_, **__: Interrupted([]))
-    monkeypatch.setattr("shared.processes.jobs._cores", lambda: 1)
+    monkeypatch.setattr("shared.processes.jobs.cores", lambda: 1)
     with pytest.raises(KeyboardInterrupt):
         run_comparison(TASK, plan, root=tmp_path, progress=_quiet)
     assert len(calls) == 1
