@@ -43,7 +43,7 @@ from shared.pipeline.cross_fitting import FOLDER
 from shared.pipeline.decision import choose_decision, choose_ood_rule, negative_series
 from shared.pipeline.origin import Origin
 from shared.pipeline.preflight import Experiment
-from shared.pipeline.scores import Scores, reference_features, score_split
+from shared.pipeline.scores import Scores, neighbours, reference_features, score_split
 from shared.pipeline.trained import Trained
 from shared.processes.memory import peak_memory_mib
 from shared.reporting.finished import Finished
@@ -62,6 +62,8 @@ logger = logging.getLogger(__name__)
 PACKAGES = ("numpy", "torch", "torchvision", "onnxruntime", "pydicom", "monai", "accelerate", "captum")
 EXPORT_CHECK_IMAGES = 8
 """Validation images on which the exported network is compared with the network, at most."""
+SHOWN_NEIGHBOURS = 4
+"""Training images that the report shows beside a missed one."""
 EVALUATED = SPLITS[1:]
 """Validation and test."""
 
@@ -117,6 +119,16 @@ def finish_run(experiment: Experiment, trained: Trained, origin: Origin, started
         history=trained.history,
         environment=environment,
         network=job.network,
+        nearest=lambda rows: neighbours(
+            experiment.strategy,
+            job,
+            splits["test"].of(np.asarray(rows)),
+            reference,
+            experiment.config.seed,
+            SHOWN_NEIGHBOURS,
+            varied=varied,
+        ),
+        device=job.device,
         explained_images=experiment.explained_images if whole else 0,
         published=origin.published,
     )
