@@ -12,7 +12,7 @@ import typer
 from shared.cli.arguments import ExplainOption, JsonOption, ModelOption, PredictionsOption
 from shared.cli.help import Topic, examples
 from shared.cli.hooks import adds_options_of
-from shared.cli.judge import Request, check_paths, judge
+from shared.cli.judge import Request, judge
 from shared.cli.support import reported
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ def add(app: typer.Typer, task: "Task", judge_inputs: Judge = judge, *, needs_pa
         needs_path: Whether the inputs are paths alone; else `judge_inputs` checks that something is named.
     """
 
+    unnamed: Any = ... if needs_path else None  # to typer, three points are no default
+
     @app.command(
         rich_help_panel=Topic.USE,
         epilog=examples(
@@ -43,7 +45,7 @@ def add(app: typer.Typer, task: "Task", judge_inputs: Judge = judge, *, needs_pa
     )
     @adds_options_of(judge_inputs)
     def predict(
-        paths: Annotated[list[Path] | None, typer.Argument(metavar="PATH...", help=task.inputs_help)] = None,
+        paths: Annotated[list[Path] | None, typer.Argument(metavar="PATH...", help=task.inputs_help)] = unnamed,
         model: ModelOption = None,
         as_json: JsonOption = False,
         explain: ExplainOption = False,
@@ -56,8 +58,6 @@ def add(app: typer.Typer, task: "Task", judge_inputs: Judge = judge, *, needs_pa
         or not decided: a human must look; 2 wrong usage.
         """
         with reported():
-            if needs_path:
-                check_paths(task, paths or [])
             request = Request(paths or [], model, as_json, out, {} if explain else None)
             code = judge_inputs(task, request, **extra)
         raise typer.Exit(code)
