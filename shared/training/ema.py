@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
@@ -24,8 +25,8 @@ def exponential_average(network: Network, decay: float) -> AveragedModel:
     2021, on averages under a change of domain.
     """
 
-    def mean(average: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
+    def mean(averages: list[Tensor], currents: list[Tensor], count: Tensor | int) -> None:
         remains = min(decay, (1 + int(count)) / (WARMUP + int(count)))
-        return average.lerp(current, 1.0 - remains) if average.is_floating_point() else current
+        torch._foreach_lerp_(averages, currents, 1.0 - remains)
 
-    return AveragedModel(network, avg_fn=mean)
+    return AveragedModel(network, multi_avg_fn=mean)
