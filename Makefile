@@ -52,11 +52,12 @@ test-slow: setup ## The tests that take longer
 bench: setup ## Measure speed as ratios, each against its goal; the table is also runs/bench.md
 	$(BIN)/python -m benchmarks --out runs/bench.md
 
-examples: setup ## Run the programs of examples/ whole; REVIEWS= and FNC= name the data, else they are generated
+examples: setup ## Run the programs of examples/ whole; REVIEWS=, FNC=, DHCD= and NHCD= name the data, else they are generated
 	$(BIN)/python examples/digits/digits.py --out runs/examples/digits
 	$(BIN)/python examples/wine/wine.py --out runs/examples/wine
 	$(BIN)/python examples/sentiment_dann/sentiment.py $(if $(REVIEWS),"$(REVIEWS)") --out runs/examples/sentiment
 	$(BIN)/python examples/stance_fnc1/stance.py $(if $(FNC),"$(FNC)",--encoder lsa --epochs 150) --out runs/examples/stance
+	$(BIN)/python examples/descriptors/descriptors.py $(if $(DHCD),"$(DHCD)" "$(NHCD)") --out runs/examples/descriptors
 
 lint: setup ## Format and lint
 	$(BIN)/ruff format --check .

@@ -18,13 +18,15 @@ import time
 import uuid
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.made_run import made_run
+from benchmarks.node_site import TOKEN, running
+from benchmarks.process_tree import cpu_seconds, memory
 from medtl.task import TASK
 from shared.prediction.predictor import Predictor
 
@@ -35,7 +37,6 @@ SERVED_S, BARE_S = 120.0, 30.0
 WAIT_S = 30
 SAMPLE_S = 1.0
 GOAL = 0.8
-TOKEN = "0123456789abcdef-for-a-benchmark"
 
 
 @dataclass
@@ -105,38 +106,32 @@ def _bare(run: Path, scans: list[Path]) -> tuple[float, float]:
 
 
 def _served(run: Path, scans: list[Path]) -> Load:
-    load, bodies = Load(), [_form(scan) for scan in scans]
+    load, bodies = Load(), [form(scan) for scan in scans]
     with _server(run) as (port, process):
         for body in bodies:  # workers are started, the run is opened: what happens once
-            _one(http.client.HTTPConnection("127.0.0.1", port), body)
+            upload_once(http.client.HTTPConnection("127.0.0.1", port), body)
         begun = time.monotonic()
         clients = [
             threading.Thread(target=_client, args=(port, bodies, begun + SERVED_S, index, load))
             for index in range(CLIENTS)
         ]
-        cpu_before = _cpu_seconds(process.pid)
+        cpu_before = cpu_seconds(process.pid)
         for client in clients:
             client.start()
         while any(client.is_alive() for client in clients):
-            load.memory.append(_memory(process.pid))
+            load.memory.append(memory(process.pid))
             time.sleep(SAMPLE_S)
         load.lasted_s = time.monotonic() - begun
-        load.cpu_s = _cpu_seconds(process.pid) - cpu_before
+        load.cpu_s = cpu_seconds(process.pid) - cpu_before
     return load
 
 
 @contextmanager
 def _server(run: Path) -> Iterator[tuple[int, subprocess.Popen[str]]]:
-    command = [sys.executable, "-c", "from medtl.cli import main; main()", "serve", "--model", str(run), "--port", "0"]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "MEDTL_TOKEN": TOKEN, "PYTHONUNBUFFERED": "1"}
-    )
-    try:
-        line = next(line for line in process.stdout or () if line.startswith("open http://"))
-        yield int(line.split("/")[2].rpartition(":")[2]), process
-    finally:
-        process.terminate()
-        process.wait()
+    with tempfile.TemporaryDirectory() as folder:
+        words = ["serve", "--model", str(run), "--port", "0"]
+        with running(words, "open http://", Path(folder) / "log") as (process, line):
+            yield int(line.split("/")[2].rpartition(":")[2]), process
 
 
 def _client(port: int, bodies: list[tuple[str, bytes]], until: float, index: int, load: Load) -> None:
@@ -144,7 +139,7 @@ def _client(port: int, bodies: list[tuple[str, bytes]], until: float, index: int
     while time.monotonic() < until:
         begun = time.monotonic()
         try:
-            _one(connection, bodies[index % len(bodies)])
+            upload_once(connection, bodies[index % len(bodies)])
         except Exception as error:
             load.errors.append(f"{type(error).__name__}: {error}")
             connection.close()
@@ -153,29 +148,41 @@ def _client(port: int, bodies: list[tuple[str, bytes]], until: float, index: int
         index += 1
 
 
-def _one(connection: http.client.HTTPConnection, body: tuple[str, bytes]) -> None:
+def upload_once(connection: http.client.HTTPConnection, body: tuple[str, bytes]) -> None:
     """Sends a scan, waits for its answer and deletes it."""
-    status = _ask(connection, "POST", "/api/uploads", 202, body)
+    status = json.loads(ask(connection, "POST", "/api/uploads", 202, body))
     while status["state"] not in ("done", "failed"):
-        status = _ask(connection, "GET", f"/api/uploads/{status['id']}?wait={WAIT_S}", 200)
+        status = json.loads(ask(connection, "GET", f"/api/uploads/{status['id']}?wait={WAIT_S}", 200))
     if status["state"] == "failed" or any(answer["status"] == "refused" for answer in status["answers"]):
         raise RuntimeError(status["reason"] or "refused")
-    _ask(connection, "DELETE", f"/api/uploads/{status['id']}", 204)
+    ask(connection, "DELETE", f"/api/uploads/{status['id']}", 204)
 
 
-def _ask(
+def ask(
     connection: http.client.HTTPConnection, method: str, path: str, expected: int, body: tuple[str, bytes] | None = None
-) -> dict[str, object]:
+) -> bytes:
+    """Makes one request with the token, and returns the body of the answer.
+
+    Args:
+        connection: A connection to the server.
+        method: The HTTP method.
+        path: The path, with its query.
+        expected: The status that is expected.
+        body: Content type and content; None: none.
+
+    Raises:
+        RuntimeError: The server answered with another status.
+    """
     headers = {"Authorization": f"Bearer {TOKEN}", **({"Content-Type": body[0]} if body else {})}
     connection.request(method, path, body[1] if body else None, headers)
     answer = connection.getresponse()
     data = answer.read()
     if answer.status != expected:
         raise RuntimeError(f"{method} answered {answer.status}")
-    return json.loads(data) if data else {}
+    return data
 
 
-def _form(folder: Path) -> tuple[str, bytes]:
+def form(folder: Path) -> tuple[str, bytes]:
     """Encodes the files of a folder as a multipart form: its content type and its body."""
     boundary = uuid.uuid4().hex
     splits = [
@@ -185,29 +192,6 @@ def _form(folder: Path) -> tuple[str, bytes]:
         for path in sorted(folder.iterdir())
     ]
     return f"multipart/form-data; boundary={boundary}", b"\r\n".join(splits) + f"\r\n--{boundary}--\r\n".encode()
-
-
-def _processes(pid: int) -> list[int]:
-    """Lists a process and its children, which any of its threads may have started."""
-    lists = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
-    return [pid, *(int(one) for words in lists for one in words.split())]
-
-
-def _memory(pid: int) -> int:
-    """Measures the memory of a process and its children in bytes, shared pages divided among them."""
-    total = 0
-    with suppress(OSError):
-        for one in _processes(pid):
-            lines = Path(f"/proc/{one}/smaps_rollup").read_text().splitlines()
-            total += sum(int(line.split()[1]) << 10 for line in lines if line.startswith("Pss:"))
-    return total
-
-
-def _cpu_seconds(pid: int) -> float:
-    """Measures the CPU time of a process and its living children, in seconds."""
-    fields = [Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split() for one in _processes(pid)]
-    # user and system time, the 14th and 15th field of the line. Source: proc(5)
-    return sum(int(field[11]) + int(field[12]) for field in fields) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":

@@ -6,15 +6,13 @@ Albumentations, which is imported when it is first used.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from importlib.metadata import version
-from typing import Any, overload
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -24,8 +22,8 @@ from PIL import Image as PillowImage
 from handwriting.light import evenly_lit
 from handwriting.settings import Settings
 from shared.errors import ConfigError, DataError
-from shared.io.archives import faults_error, naming
-from shared.io.array_store import ArrayStore, ArrayView, cache_folder
+from shared.io.archives import naming
+from shared.io.atomic import file_hash
 from shared.io.grey import between_class_variance, check_pixels, to_grey
 from shared.samples import Sample
 from shared.seeding import derive_seed
@@ -195,97 +193,38 @@ def _framed(box: Pixels, size: int, margin: float) -> Pixels:
     return frame
 
 
-class CharacterImages(Sequence[Image]):
-    """Preprocessed images, stored as uint8 [size, size] in memory-mapped files, read as float32 [1, size, size].
-
-    Args:
-        rows: View of the stored images.
-    """
-
-    def __init__(self, rows: ArrayView) -> None:
-        self._rows = rows
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    @overload
-    def __getitem__(self, index: int) -> Image: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> CharacterImages: ...
-
-    def __getitem__(self, index: int | slice) -> Image | CharacterImages:
-        if isinstance(index, slice):
-            return CharacterImages(self._rows.subset(np.arange(len(self))[index]))
-        pixels: Image = self._rows.at(index)[np.newaxis].astype(np.float32) / np.float32(255)
-        return pixels
-
-    def as_bytes(self, indices: Sequence[int]) -> NDArray[np.uint8]:
-        """Returns several images as bytes.
-
-        Args:
-            indices: Indices of the images, from 0.
-
-        Returns:
-            uint8 [N, 1, size, size] in the order of `indices`, 255 for ink.
-        """
-        return self._rows.take(np.asarray(indices, dtype=np.int64))[:, np.newaxis]
-
-
 def images(
     samples: Sequence[Sample],
     spec: Preprocessing,
     content_hash: str,
     read: Callable[[Sample], Pixels],
     progress: Callable[[int, int], None] = lambda *_: None,
-) -> CharacterImages:
-    """Reads and preprocesses all samples once for all runs, and caches them on disk: 1 KiB for 32 x 32 pixels.
+) -> Sequence[Image]:
+    """Reads and preprocesses all samples once for all runs, and keeps them on disk: 1 KiB for 32 x 32 pixels.
 
     Args:
-        samples: Samples in any order; each has its own place in the cache, whatever the split.
-        spec: Preprocessing; images of another one are not used.
+        samples: The samples, in the order of the result.
+        spec: What the images are preprocessed with.
         content_hash: Hash of the bytes of the dataset.
-        read: Reads the pixels of a sample.
-        progress: Called with (done, total).
+        read: Reads the raw pixels of one sample.
+        progress: Called with (images done, images in all).
 
     Returns:
-        One image for each sample, in the order of `samples`.
+        One image for each sample, float32 [1, size, size], 0 to 1, read from disk when it is asked for.
 
     Raises:
-        DataError: Files are damaged; the message counts them and describes the first five.
+        DataError: Files are damaged; the message counts them and says of the first five what is wrong.
     """
-    facts = [version("medtl"), "handwriting", spec.size, dict(spec.options), content_hash]
-    store = ArrayStore(cache_folder("images") / hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest())
-    names = [sample.id for sample in samples]
-    missing = store.missing(names)
-    if missing:
-        made = _preprocessed([samples[i] for i in missing], spec, read, progress)
-        with store.adding([names[i] for i in missing]) as add:
-            add(made)
-    progress(len(samples), len(samples))
-    return CharacterImages(store.rows(names))
 
+    from shared.data.pixel_store import PixelStore
 
-def _preprocessed(
-    samples: Sequence[Sample],
-    spec: Preprocessing,
-    read: Callable[[Sample], Pixels],
-    progress: Callable[[int, int], None],
-) -> NDArray[np.uint8]:
-    """Reads and preprocesses samples into uint8 [N, size, size]."""
-    made = np.zeros((len(samples), spec.size, spec.size), dtype=np.uint8)
-    faults = []
-    for index, sample in enumerate(samples):
-        try:
-            pixels = read(sample)
-            with naming(sample.source):
-                made[index] = np.rint(preprocess(pixels, spec)[0] * 255)
-        except DataError as error:
-            faults.append(f"{sample.id}: {error}")
-        progress(index + 1, len(samples))
-    if faults:
-        raise faults_error("images cannot be read", sorted(faults))
-    return made
+    def make(sample: Sample) -> Image:
+        pixels = read(sample)
+        with naming(sample.source):
+            return preprocess(pixels, spec)
+
+    store = PixelStore("handwriting", spec, content_hash, file_hash(Path(__file__)), as_bytes=True)
+    return store.images(samples, make, progress)
 
 
 def augment(image: Image, seed: int) -> Image:

@@ -16,6 +16,7 @@ from shared.extras import check_extra
 from shared.progress import Progress, Showing, showing
 
 if TYPE_CHECKING:
+    from medtl.archive.fetched import Fetched
     from shared.api.answers import Answers, Extend
     from shared.api.results import Result
     from shared.api.serving import Serving
@@ -101,7 +102,8 @@ def serve(*, spool: AnyPath | None = None, **options: Any) -> None:
 
     Args:
         spool: Spool of `listen`; the series in it are shown as a worklist. None: no worklist.
-        options: Those of `shared.api.Application.serve`: `host`, `port`, `model`, `keep_minutes`.
+        options: Those of `shared.api.Application.serve`: `host`, `port`, `model`, `keep_minutes`, `tls_certificate`,
+            `tls_key`.
 
     Raises:
         UsageError: A package is missing, or the run, the spool, the address or the port cannot be used.
@@ -125,9 +127,9 @@ def write_phantom(
     out: AnyPath,
     *,
     patients: int = 20,
-    scanners: Sequence[str] | None = None,
+    scanners: str | Sequence[str] | None = None,
     slices: int = 12,
-    kinds: Sequence[str] | None = None,
+    kinds: str | Sequence[str] | None = None,
     seed: int = 0,
     progress: Showing = True,
 ) -> Path:
@@ -136,7 +138,7 @@ def write_phantom(
     Args:
         out: A new folder.
         patients: Number of patients for each scanner.
-        scanners: Scanners to imitate; None: all.
+        scanners: Scanners to imitate, by name; None: all.
         slices: Number of axial slices for each patient.
         kinds: Kinds of tumour; None: the first three.
         seed: Seed of all that is drawn; the same gives the same files.
@@ -146,19 +148,26 @@ def write_phantom(
         The folder.
 
     Raises:
-        DataError: The folder holds something, a name is unknown, or a number is out of range.
+        UsageError: A scanner or a kind of tumour is unknown.
+        DataError: The folder holds something, or a number is out of range.
     """
     from medtl.phantom import dataset
     from medtl.phantom.physics import SCANNERS
     from medtl.phantom.tumours import KINDS
+    from shared.api.studies import names_in
+    from shared.registry import check_names
 
+    imitated = list(SCANNERS) if scanners is None else list(names_in(scanners, "scanners"))
+    drawn = KINDS[:USUAL_KINDS] if kinds is None else names_in(kinds, "kinds")
+    check_names("--scanners", imitated, list(SCANNERS))
+    check_names("--kinds", drawn, KINDS)
     with showing(progress) as shown:
         return dataset.write_phantom(
             path_of("out", out),
             patients=number_of("patients", patients, 1),
-            scanners=list(SCANNERS) if scanners is None else scanners,
+            scanners=imitated,
             slices=number_of("slices", slices, 1),
-            kinds=KINDS[:USUAL_KINDS] if kinds is None else kinds,
+            kinds=drawn,
             seed=number_of("seed", seed, 0),
             progress=lambda done, total: shown("phantom patients", done, total, ""),
         )
@@ -195,6 +204,7 @@ def listen(
     tls_key: AnyPath | None = None,
     tls_authority: AnyPath | None = None,
     check_called_title: bool = False,
+    dicomweb: int | None = None,
     model: AnyPath | None = None,
     say: Callable[[str], None] = print,
 ) -> None:
@@ -208,10 +218,11 @@ def listen(
         spool: Folder for received instances and for results.
         series_timeout: Seconds without a new instance after which a series is complete.
         keep_days: Days after forwarding until instances and results are deleted; None: 1. Needs `forward`.
-        tls_certificate: PEM file with the certificate of this node; its port and `forward` then speak TLS.
+        tls_certificate: PEM file with the certificate of this node; its ports and `forward` then speak TLS.
         tls_key: PEM file with its private key.
         tls_authority: PEM file with the certificates that those of senders and of the target are signed by.
         check_called_title: Whether senders are rejected that call another title than `ae_title`.
+        dicomweb: TCP port for DICOMweb, by which images come in too and results are found; None: none.
         model: A run, by folder or name; None: the default that a person chose.
         say: Called with each line for the person who started it.
 
@@ -219,8 +230,10 @@ def listen(
         UsageError: A package is missing, or a value is not allowed.
     """
     check_extra("`listen`", "listen")
+    if dicomweb is not None:
+        check_extra("`listen --dicomweb`", "serve")
     from medtl.node.listener import ListenerSettings
-    from medtl.node.tls import TlsFiles
+    from shared.io.tls import TlsFiles
 
     place = path_of("spool", spool)
     names = ("tls_certificate", tls_certificate), ("tls_key", tls_key), ("tls_authority", tls_authority)
@@ -228,6 +241,11 @@ def listen(
     settings = ListenerSettings.checked(
         port, host, ae_title, forward, series_timeout, keep_days, tls=tls, called_title_only=check_called_title
     )
+    web = None
+    if dicomweb is not None:
+        from medtl.node.dicomweb.server import WebSettings
+
+        web = WebSettings.checked(host, dicomweb, tls)
     from medtl.node.judge import SeriesJudge
     from medtl.node.listener import listen as listen_until_stopped
     from medtl.node.spool import Spool
@@ -238,15 +256,41 @@ def listen(
         say(line)
     judge = SeriesJudge(run.folder.resolve(), run.chosen_among)
     with closing(Spool(place)) as opened:
-        listen_until_stopped(opened, judge, settings, lambda: say(f"listening: {settings}, spool {place}"))
+        doors = [] if web is None else [web.server(opened)]
+        lines = [f"listening: {settings}, spool {place}", *([] if web is None else web.lines)]
+        listen_until_stopped(opened, judge, settings, lambda: say("\n".join(lines)), doors)
 
 
-def extension(dicom: Path | None, identifiers: bool) -> Extend | None:
+@in_words_of_python
+def fetched(address: str, *, credentials: AnyPath | None = None, authority: AnyPath | None = None) -> Fetched:
+    """Fetches the images of a study or series from an archive by DICOMweb; leaving the `with` block deletes them.
+
+    Args:
+        address: `dicomweb://HOST:PORT/PATH/studies/UID` or `.../series/UID`; `dicomwebs` stands for TLS.
+        credentials: File with USER:PASSWORD or a token; None: those of MEDTL_DICOMWEB_CREDENTIALS, where it is set.
+        authority: PEM file with the certificates that the archive must be signed by; None: those that this machine
+            trusts.
+
+    Returns:
+        The folder `images`, the folder `results` for `predict(..., dicom=...)`, and `store`, which sends files back.
+
+    Raises:
+        MedtlError: An argument cannot be used; or the archive cannot be reached, has no images there, or sends
+            something else.
+    """
+    check_extra("`--from`", "serve")
+    from medtl.archive.fetched import Fetched
+
+    return Fetched(address, optional_path("credentials", credentials), optional_path("authority", authority))
+
+
+def extension(dicom: Path | None, identifiers: bool, written: list[Path] | None = None) -> Extend | None:
     """Makes the function that adds DICOM objects and identifiers to answers.
 
     Args:
         dicom: Folder for DICOM objects; None: none are written.
         identifiers: Whether the UIDs of study, series and images are added.
+        written: Gets each file of an object, in place of lines that name it.
 
     Returns:
         The function; None where there is nothing to add.
@@ -255,7 +299,7 @@ def extension(dicom: Path | None, identifiers: bool) -> Extend | None:
     if dicom is not None:
         from medtl.results.writer import writer
 
-        extras.append(writer(dicom))
+        extras.append(writer(dicom, written))
     if identifiers:
         extras.append(_identifiers)
 

@@ -199,23 +199,23 @@ class MedtlTask(TaskDefaults):
         content_hash: str,
         progress: Callable[[int, int], None] = lambda *_: None,
     ) -> Sequence[Image]:
-        """Prepares the preprocessed images of samples for training, decoded once a run and kept in memory by MONAI.
+        """Prepares the preprocessed images of samples for training, decoded once for all runs and kept on disk.
 
         Args:
             samples: The samples, in the order of the result.
             spec: Preprocessing of the images.
-            content_hash: Not used: nothing is kept from one run to the next.
+            content_hash: Hash of the bytes of the dataset.
             progress: Called with (images done, images in all).
 
         Returns:
-            One image for each sample, float32 [1, size, size], 0 to 1, read-only.
+            One image for each sample, float32 [1, size, size], 0 to 1.
 
         Raises:
             DataError: Files are damaged; the message counts them and describes the first five.
         """
         from medtl import sample_pixels, transforms
 
-        return transforms.images(samples, spec, sample_pixels.read, progress)
+        return transforms.images(samples, spec, content_hash, sample_pixels.read, progress)
 
     def augment(self, images: Tensor, seeds: Sequence[int], kind: str = "usual") -> Tensor:
         """Varies preprocessed images at random; each result depends on the image, its seed and the kind alone.

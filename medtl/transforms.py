@@ -1,25 +1,24 @@
 """Preprocessing of raw pixels into the network's input, the same code in training and prediction.
 
-It is NumPy, OpenCV and Pillow only. What reads the images of a training is MONAI's, and imported when it is first used.
+It is NumPy, OpenCV and Pillow only. What keeps the images of a training is imported when it is first used.
 """
 
 from __future__ import annotations
 
-import itertools
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from medtl.head import ReducedCopy, reduced_copy
-from medtl.labelled_heads import LabelledHeads
 from medtl.settings import Settings
 from shared.errors import ConfigError, DataError
-from shared.io.archives import faults_error, naming
+from shared.io.archives import naming
+from shared.io.atomic import file_hash
 from shared.io.grey import check_pixels, to_grey
 from shared.samples import Sample
 from shared.task import Image, Preprocessing
@@ -198,30 +197,14 @@ def _resize(square: Pixels, size: int) -> Pixels:
     return np.asarray(image.resize((size, size), PillowImage.Resampling.BILINEAR), dtype=np.float32)
 
 
-class CachedImages(Sequence[Image]):
-    """Preprocessed images in memory, read-only, by index: float32 [1, size, size], 0 to 1.
-
-    Args:
-        cache: MONAI's `CacheDataset` of the images.
-    """
-
-    def __init__(self, cache: Any) -> None:
-        self._cache = cache
-
-    def __len__(self) -> int:
-        return len(self._cache)
-
-    def __getitem__(self, index: Any) -> Any:
-        return self._cache[index]
-
-
 def images(
     samples: Sequence[Sample],
     spec: Preprocessing,
+    content_hash: str,
     read: Callable[[Sample], Pixels],
     progress: Callable[[int, int], None] = lambda *_: None,
 ) -> Sequence[Image]:
-    """Reads and preprocesses all samples once, on two threads, and keeps them in memory (MONAI's `CacheDataset`).
+    """Reads and preprocesses all samples once for all runs, and keeps them on disk, exactly as prediction makes them.
 
     Slices that prediction leaves out for little head are read as any other, for training learns from them; a warning
     counts those that are labelled as tumours.
@@ -229,39 +212,30 @@ def images(
     Args:
         samples: The samples, in the order of the result.
         spec: What the images are preprocessed with.
+        content_hash: Hash of the bytes of the dataset.
         read: Reads the raw pixels of one sample.
         progress: Called with (images done, images in all).
 
     Returns:
-        One image for each sample, float32 [1, size, size], 0 to 1, read-only.
+        One image for each sample, float32 [1, size, size], 0 to 1, read from disk when it is asked for.
 
     Raises:
         DataError: Files are damaged; the message counts them and says of the first five what is wrong.
     """
-    from monai.data import CacheDataset
-    from monai.transforms import Compose, Lambda
+    from medtl.labelled_heads import LabelledHeads
+    from shared.data.pixel_store import PixelStore
 
-    faults: dict[str, str] = {}
-    done = itertools.count(1)
-    heads = LabelledHeads(samples)
+    heads = LabelledHeads(samples, content_hash)
 
-    def decode(sample: Sample) -> Image | None:
-        progress(next(done), len(samples))
-        try:
-            pixels = read(sample)
-            with naming(sample.source):
-                image = preprocess(pixels, spec)
-            heads.add(sample, pixels)
-        except DataError as error:
-            faults[sample.id] = str(error)
-            return None
-        image.flags.writeable = False
+    def make(sample: Sample) -> Image:
+        pixels = read(sample)
+        with naming(sample.source):
+            image = preprocess(pixels, spec)
+        heads.add(sample, pixels)
         return image
 
-    chain = Compose([Lambda(decode, track_meta=False)])
-    cache = CacheDataset(list(samples), chain, num_workers=2, progress=False, copy_cache=False)
-    if faults:
-        raise faults_error("images cannot be read", [f"{name}: {fault}" for name, fault in sorted(faults.items())])
-    if note := heads.note():
+    store = PixelStore("medtl", spec, content_hash, file_hash(Path(__file__)), as_bytes=False)
+    found = store.images(samples, make, progress)
+    if note := heads.note(read):
         logger.warning("%s.", note)
-    return CachedImages(cache)
+    return found

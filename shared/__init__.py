@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from shared.features.codes import Codes
     from shared.tasks.images import ImageTask
     from shared.tasks.vectors import VectorTask
+    from shared.training.gradient_reversal import reversed_gradient
     from shared.version import __version__
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "backbone",
     "fit",
     "network",
+    "reversed_gradient",
 ]
 __getattr__, __dir__ = lazily(
     __name__,
@@ -44,5 +46,6 @@ __getattr__, __dir__ = lazily(
         "backbone": "shared.api.parts",
         "fit": "shared.api.parts",
         "network": "shared.api.parts",
+        "reversed_gradient": "shared.training.gradient_reversal",
     },
 )

@@ -105,18 +105,19 @@ def system_words(error: OSError) -> str:
     return f"{name}: {error.strerror or type(error).__name__}; {remedy}"
 
 
-def cannot_listen(error: OSError, host: str, port: int) -> UsageError:
+def cannot_listen(error: OSError, host: str, port: int, option: str = "--port") -> UsageError:
     """Makes the error for a port that cannot be listened on: which, why, what to do.
 
     Args:
         error: The refusal of the system.
         host: The address that was asked for.
         port: The TCP port.
+        option: Name of the option that the port was given with.
     """
     if error.errno == errno.EADDRINUSE:
-        why = f"port {port} of {host} is in use by another program; end that, or choose another --port"
+        why = f"port {port} of {host} is in use by another program; end that, or choose another {option}"
     elif error.errno in (errno.EACCES, errno.EPERM):
-        why = f"port {port} needs the rights of an administrator; choose a --port from 1024 on"
+        why = f"port {port} needs the rights of an administrator; choose a {option} from 1024 on"
     else:
         # Python adds the address to what the system says; numbers of look-ups are below 0
         said = os.strerror(error.errno) if error.errno is not None and error.errno > 0 else error.strerror

@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Generic, TypeVar
 
-from shared.errors import UnknownNameError
+from shared.errors import UnknownNameError, UsageError
 
 Record = TypeVar("Record")
 
@@ -89,3 +89,25 @@ def unknown_name(kind: str, name: str, known: list[str]) -> str:
     near = difflib.get_close_matches(name, known, n=3)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
     return f"unknown {kind} {name!r}; {hint}"
+
+
+def check_names(
+    option: str, given: Sequence[str], allowed: Sequence[str], *, shown: Sequence[str] | None = None
+) -> None:
+    """Checks that an option takes all names that it was given.
+
+    Args:
+        option: The option as it reads in the message (`--method`).
+        given: The names; empty is allowed.
+        allowed: Names that the option takes.
+        shown: Those of them that the message lists; None: all.
+
+    Raises:
+        UsageError: A name is not allowed; the message says the name, the near ones and those that are allowed.
+    """
+    for name in given:
+        if name not in allowed:
+            near = difflib.get_close_matches(name, allowed, n=3)
+            hint = f"did you mean {' or '.join(near)}? " if near else ""
+            listed = ", ".join(allowed if shown is None else shown)
+            raise UsageError(f"{option}: unknown name {name!r}; {hint}allowed are {listed}")

@@ -50,7 +50,7 @@ def own_words(folder: Path) -> None:
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*/*.py")), ids=lambda path: path.stem)
 def test_an_example_is_short_and_has_a_page_with_its_command(path: Path) -> None:
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    assert len(lines) <= (200 if path.parent.name in {"sentiment_dann", "stance_fnc1"} else 60)
+    assert len(lines) <= (200 if path.parent.name in {"descriptors", "sentiment_dann", "stance_fnc1"} else 60)
     readme = (path.parent / "README.md").read_text(encoding="utf-8")
     assert f"python examples/{path.parent.name}/{path.name}" in readme
     assert len(readme.splitlines()) <= 50
@@ -117,3 +117,32 @@ def test_the_score_of_stances_is_that_of_the_challenge() -> None:
     all_discussed[:, 2] = [10, 5, 5, 80]
     assert stance.official(all_discussed) == (5 + 0.25 * 15) / 40
     assert stance.f1(all_discussed).tolist() == [0, 0, 10 / 105, 0]
+
+
+def test_descriptors_find_classes_that_training_never_saw(tmp_path: Path) -> None:
+    descriptors = example("descriptors")
+    source, target = descriptors.generate()
+    division = descriptors.divide(source, target, seed=0)
+    asked, kept = division.queries, division.gallery
+    trained = {*division.source.classes, *division.target.classes}
+    assert len(trained) == 5
+    assert not trained & {*asked.classes, *kept.classes}
+    assert not {*division.target.writers} & {*asked.writers, *kept.writers}
+    assert not {*asked.writers} & {*kept.writers}
+    table = descriptors.main(["--out", str(tmp_path), "--seeds", "1", "--steps", "40"])
+    found = {row.split(" | ")[0].strip("| "): row.split(" | ")[3].split()[0] for row in table.splitlines()[2:]}
+    assert list(found) == list(descriptors.WAYS)
+    assert all(0.2 < float(value) < 1.0 for value in found.values())
+
+
+def test_matching_is_whole_where_queries_lie_on_their_class() -> None:
+    descriptors = example("descriptors")
+    classes = np.arange(6)
+    images = np.zeros((6, 1, descriptors.SIDE, descriptors.SIDE), dtype=np.float32)
+    images[classes, 0, classes, 0] = 1.0
+    exact = descriptors.Pictures(images, classes, classes)
+    turned = exact._replace(classes=np.roll(classes, 1))
+    assert (descriptors.found(None, descriptors.Division(exact, exact, exact, exact)) == 1).all()
+    wrong = descriptors.found(None, descriptors.Division(exact, exact, exact, turned))
+    assert (wrong[:, 0] == 0).all()
+    assert (wrong[:, 2] < 1).all()

@@ -126,7 +126,7 @@ def test_the_model_of_the_wheel_answers_alone(
     assert (tree["model"], tree["provenance"]["released"]) == (name, True)
     assert tree["probabilities"]
     said = _call(environment, application, "predict", inputs[application])
-    assert said.stdout.startswith(f"model: {name} (no run is under runs/; another by --model)\n")
+    assert said.stdout.startswith(f"model: {name} (no run is under runs/; another by --model RUN)\n")
     assert list(Path().iterdir()) == []
 
 

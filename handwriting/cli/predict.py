@@ -55,6 +55,6 @@ def _print_pages(task: "Task", request: Request) -> int:
     run = APPLICATION.load_run(request.model)
     printed = Printed(run.introduction, as_json=request.as_json)
     show = json_line if request.as_json else page_text
-    pages = read_pages(request.paths, model=run.folder, out=request.out, each=lambda tree: printed.add(show(tree)))
+    pages = read_pages(request.paths, model=run, out=request.out, each=lambda tree: printed.add(show(tree)))
     printed.end(task.disclaimers)
     return exit_code({NOT_ASSESSED if tree["status"] == PARTLY_ASSESSED else tree["status"] for tree in pages})

@@ -61,7 +61,7 @@ def add(app: typer.Typer, task: "Task") -> None:
         ] = None,
         tls_certificate: Annotated[
             Path | None,
-            typer.Option(metavar="PEM", help="Certificate of this node: its port and --forward then speak TLS."),
+            typer.Option(metavar="PEM", help="Certificate of this node: its ports and --forward then speak TLS."),
         ] = None,
         tls_key: Annotated[Path | None, typer.Option(metavar="PEM", help="Private key of --tls-certificate.")] = None,
         tls_authority: Annotated[
@@ -71,6 +71,13 @@ def add(app: typer.Typer, task: "Task") -> None:
         check_called_title: Annotated[
             bool, typer.Option("--check-called-title", help="Reject senders that call another title than --ae-title.")
         ] = False,
+        dicomweb: Annotated[
+            int | None,
+            typer.Option(
+                metavar="PORT",
+                help="TCP port for DICOMweb: images come in by STOW-RS too, results are found by QIDO-RS and WADO-RS.",
+            ),
+        ] = None,
         model: ServedModelOption = None,
     ) -> None:
         """Run a DICOM node that classifies series.
@@ -93,6 +100,7 @@ def add(app: typer.Typer, task: "Task") -> None:
                 tls_key=tls_key,
                 tls_authority=tls_authority,
                 check_called_title=check_called_title,
+                dicomweb=dicomweb,
                 model=model,
                 say=typer.echo,
             )

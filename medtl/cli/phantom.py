@@ -11,7 +11,7 @@ import typer
 
 from medtl.api import USUAL_KINDS
 from shared.cli.help import Topic, examples
-from shared.cli.support import check_names, reported, takes_names
+from shared.cli.support import reported, takes_names
 
 if TYPE_CHECKING:
     from shared.task import Task
@@ -54,11 +54,10 @@ def add(app: typer.Typer, task: "Task") -> None:
         DICOM series of patients with and without tumours on several scanners, with masks and labels.csv.
         """
         with reported():
-            chosen = _named("--scanners", scanners, _scanners()) or _scanners()
-            tumours = _named("--kinds", kinds, _kinds())
             from medtl.api import write_phantom
 
-            write_phantom(out, patients=patients, scanners=chosen, slices=slices, kinds=tumours, seed=seed)
+            chosen = _names(scanners) or _scanners()
+            write_phantom(out, patients=patients, scanners=chosen, slices=slices, kinds=_names(kinds), seed=seed)
             typer.echo(f"{out}: {patients} synthetic patients on each of {', '.join(chosen)}")
 
 
@@ -78,14 +77,6 @@ def _kinds() -> Sequence[str]:
     return KINDS
 
 
-def _named(option: str, text: str | None, allowed: Sequence[str]) -> Sequence[str] | None:
-    """The names in a text, separated by commas; None where none is given.
-
-    Raises:
-        UsageError: A name in the text is not allowed.
-    """
-    if text is None:
-        return None
-    names = [name.strip() for name in text.split(",")]
-    check_names(option, names, allowed)
-    return names
+def _names(text: str | None) -> Sequence[str] | None:
+    """The names in a text, separated by commas; None where none is given."""
+    return None if text is None else [name.strip() for name in text.split(",")]

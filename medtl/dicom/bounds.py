@@ -16,6 +16,8 @@ from shared.io.structure import MAX_SCANS, has_many_scans
 MAX_PIXELS = 1 << 28
 """Pixels of one object, or samples where a pixel has three: 1 GiB as float32, above the largest volumes of clinical MR
 (640 x 640 x 512)."""
+MAX_OBJECT_BYTES = 1 << 29
+"""Bytes of an object that is received: the largest of clinical MR have 420 MB (640 x 640 x 512 in 16 bits)."""
 MAX_FRAME_PIXELS = 1 << 24
 """Pixels of one frame: 4096 x 4096, sixteen times the finest matrix of clinical MR (1024 x 1024)."""
 MAX_READINGS, READ_ALLOWANCE = 8, 1 << 20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, TypeVar
@@ -13,11 +14,14 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID
+from pydicom.valuerep import PersonName
 
 from shared.errors import InputRefused
 
 Vector = tuple[float, ...]
 Value = TypeVar("Value")
+UID_FORM = re.compile(r"(?=.{1,64}\Z)[0-9]+(\.[0-9]+)*")
+"""What a UID may be. Source: DICOM PS3.5, section 9.1."""
 ESCAPE = b"\x1b"
 """Begins a change of the character set. Source: ISO/IEC 2022."""
 LATIN = ("", "ISO_IR 6", "ISO_IR 100", "ISO 2022 IR 6", "ISO 2022 IR 100")
@@ -64,7 +68,7 @@ def texts_of(dataset: Any, keyword: str) -> tuple[str, ...]:
         raise InputRefused(f"has a damaged {keyword}") from None
     if value is None:
         return ()
-    several = not isinstance(value, (str, bytes)) and hasattr(value, "__iter__")
+    several = not isinstance(value, (str, bytes, PersonName)) and hasattr(value, "__iter__")
     return tuple(str(part).strip(" \0") for part in (value if several else (value,)))
 
 

@@ -20,6 +20,7 @@ from pynetdicom.association import Association
 from medtl.node.records import Revision
 from medtl.node.spool import Spool
 from shared.errors import MedtlError, UsageError, machine_fault
+from shared.io.addresses import check_port
 
 LOGGER = logging.getLogger(__name__)
 POLL_S = 0.2
@@ -30,7 +31,6 @@ WARNINGS = {0x0001, 0x0107, 0x0116}
 """Warning statuses other than 0xBxxx, with which a target has accepted an object. Source: DICOM PS3.7, annex C."""
 AE_TITLE = re.compile(r"(?=.*[^ ])[\x20-\x5b\x5d-\x7e]{1,16}")
 """Up to 16 characters without backslash, not only spaces. Source: DICOM PS3.5, table 6.2-1."""
-MAX_PORT = 65535
 Kind: TypeAlias = tuple[str, str]
 """SOP Class UID and Transfer Syntax UID of an object."""
 
@@ -89,21 +89,6 @@ def check_ae_title(title: str, option: str) -> str:
             "and no backslash"
         )
     return title
-
-
-def check_port(port: int, option: str) -> int:
-    """Checks a TCP port, and returns it as it is.
-
-    Args:
-        port: The port.
-        option: Name of the option that it was given with, for the message.
-
-    Raises:
-        UsageError: The number is not 1 to 65535.
-    """
-    if not 1 <= port <= MAX_PORT:
-        raise UsageError(f"{option}: the port {port} is not allowed; it is 1 to {MAX_PORT}")
-    return port
 
 
 class Forwarder(threading.Thread):

@@ -1,7 +1,6 @@
 """A DICOM node: receives series by C-STORE, judges them when they are complete, and sends the results on.
 
-An instance is acknowledged only when it survives a power cut. Logs hold counts and keyed hashes, never values of an
-object.
+Logs hold counts and keyed hashes, never values of an object.
 """
 
 from __future__ import annotations
@@ -11,36 +10,29 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import FrameType
+from typing import Protocol
 
 from pydicom.uid import AllTransferSyntaxes
 from pynetdicom import AllStoragePresentationContexts, evt
 from pynetdicom.events import Event
 
-from medtl.node.forwarder import Forwarder, Target, check_ae_title, check_port
+from medtl.node.forwarder import Forwarder, Target, check_ae_title
+from medtl.node.intake import Intake
 from medtl.node.judge import Judge
-from medtl.node.received import Stated, is_whole, read_stated
 from medtl.node.spool import Batch, Spool
-from medtl.node.tls import TlsFiles
 from medtl.node.transport import MAX_ASSOCIATIONS, SILENT_S, BoundedServer, Entity
-from shared.errors import InputRefused, UsageError, cannot_listen
+from shared.errors import UsageError, cannot_listen
+from shared.io.addresses import check_port
 from shared.io.quiet import quiet_loggers
-from shared.processes.worker import MEMORY_BYTES, MachineFailed, Worker, WorkFailed
+from shared.io.tls import TlsFiles
+from shared.processes.worker import ITEM_CPU_S, MEMORY_BYTES, MachineFailed, Worker, WorkFailed
 
 LOGGER = logging.getLogger(__name__)
 VERIFICATION = "1.2.840.10008.1.1"
-SUCCESS, OUT_OF_RESOURCES, MISMATCH, CANNOT_UNDERSTAND = 0x0000, 0xA700, 0xA900, 0xC000
-OTHER_BYTES = 0xB000
-"""Statuses of the response to a C-STORE. Source: DICOM PS3.4, table B.2-1; the last is a warning."""
-SAID = {
-    "new": "stored",
-    "again": "sent again",
-    "other": "sent again with other bytes; the first ones stay",
-    "replaced": "sent again whole, and takes the place of one that cannot be decoded",
-}
 NETWORK_TIMEOUT_S = 60.0
 ATTEMPTS = 3
 RETRY_S = 30.0
@@ -68,7 +60,7 @@ class ListenerSettings:
         quiet_s: Seconds without a new instance after which a series counts as complete.
         keep_days: Days from forwarding to the deletion of instances and results.
         retry_s: Seconds between attempts to judge a series.
-        tls: Certificate of the node, for its port and for the target; None: nothing is encrypted.
+        tls: Certificate of the node, for its ports and for the target; None: nothing is encrypted.
         called_title_only: Whether an association is rejected that calls another title than `ae_title`.
     """
 
@@ -130,7 +122,23 @@ class ListenerSettings:
         return f"{Target(self.ae_title, self.host, self.port)}, {goes}"
 
 
-def listen(spool: Spool, judge: Judge, settings: ListenerSettings, ready: Callable[[], None]) -> None:
+class Door(Protocol):
+    """Another way in and out of the spool, beside DICOM's own."""
+
+    def start(self) -> None:
+        """Starts to listen, in threads of its own, and returns at once.
+
+        Raises:
+            UsageError: The port is in use, or the address does not belong to this machine.
+        """
+
+    def stop(self) -> None:
+        """Stops to listen, once the open requests had some seconds."""
+
+
+def listen(
+    spool: Spool, judge: Judge, settings: ListenerSettings, ready: Callable[[], None], doors: Sequence[Door] = ()
+) -> None:
     """Listens until SIGTERM or SIGINT; unfinished work is continued at the next start.
 
     Args:
@@ -138,6 +146,7 @@ def listen(spool: Spool, judge: Judge, settings: ListenerSettings, ready: Callab
         judge: Judges the folder of one series, in a child process.
         settings: Settings of the listener.
         ready: Called when the listener accepts associations.
+        doors: Other ways into the same spool, which are open as long.
 
     Raises:
         UsageError: The port is in use, or the address does not belong to this machine.
@@ -146,11 +155,13 @@ def listen(spool: Spool, judge: Judge, settings: ListenerSettings, ready: Callab
     with _silent(), _stopped_by_signals(stop):
         listener = Listener(spool, judge, settings)
         listener.start()
-        try:
+        with ExitStack() as opened:
+            opened.callback(listener.stop)
+            for door in doors:
+                door.start()
+                opened.callback(door.stop)
             ready()
             stop.wait()
-        finally:
-            listener.stop()
 
 
 class Listener:
@@ -163,8 +174,8 @@ class Listener:
     """
 
     def __init__(self, spool: Spool, judge: Judge, settings: ListenerSettings) -> None:
-        self._spool, self._settings = spool, settings
-        self._worker = Worker(judge, TIMEOUT_S, MEMORY_BYTES)
+        self._spool, self._settings, self._intake = spool, settings, Intake(spool)
+        self._worker = Worker(judge, TIMEOUT_S, MEMORY_BYTES, ITEM_CPU_S)
         self._stopping = threading.Event()
         self._judging = threading.Thread(target=self._judge_all, name="judge", daemon=True)
         self._forwarder = None
@@ -218,38 +229,7 @@ class Listener:
 
     def _receive(self, event: Event) -> int:
         """Handles a C-STORE request and returns the status of its response."""
-        try:
-            instance = str(event.request.AffectedSOPInstanceUID)
-            data = event.encoded_dataset()
-            stated = read_stated(data)
-            if stated.instance != instance or not stated.series[-1]:
-                LOGGER.warning("an object was refused: its UIDs differ from those of the request, or are missing")
-                return MISMATCH
-            return self._keep(self._spool.name(*stated.series), self._spool.name(instance), data, stated)
-        except InputRefused as error:
-            LOGGER.warning("an object was refused: it %s", error)
-            return CANNOT_UNDERSTAND
-        except (OSError, MemoryError) as error:
-            LOGGER.error("an object could not be stored (%s)", getattr(error, "strerror", None) or type(error).__name__)
-            return OUT_OF_RESOURCES
-        # pynetdicom would log the traceback, with values of the object
-        except Exception as error:
-            LOGGER.error("an object could not be received (%s)", type(error).__name__)
-            return CANNOT_UNDERSTAND
-
-    def _keep(self, series: str, instance: str, data: bytes, stated: Stated) -> int:
-        """Stores an object and returns the status that says so."""
-        if self._spool.is_own(instance):
-            LOGGER.info("a result of this listener was received and not judged")
-            return SUCCESS
-        if stated.is_answer or not stated.is_image:
-            self._spool.keep(series, instance, data)
-            LOGGER.info("series %s: %s was stored and is not judged", series, stated.what)
-            return SUCCESS
-        stored = self._spool.store(series, instance, data, is_whole)
-        strange = stored in ("other", "replaced")
-        LOGGER.log(logging.WARNING if strange else logging.DEBUG, "series %s: an instance was %s", series, SAID[stored])
-        return OTHER_BYTES if strange else SUCCESS
+        return self._intake.take(event.encoded_dataset, instance=str(event.request.AffectedSOPInstanceUID)).status
 
     def _judge_all(self) -> None:
         cleaned = -CLEAN_EVERY_S

@@ -103,7 +103,7 @@ class Worklist:
         count = len(Record.read(revision / RECORD).instances)
         marker = revision / FORWARDED
         state, at = ("sent on", _time(marker)) if marker.exists() else ("judged", _time(revision))
-        return Entry(name, state, at, count, _finding(revision), held > 0)
+        return Entry(name, state, at, count, _finding(revision, _written(revision)), held > 0)
 
     def _last(self, name: str) -> Path | None:
         numbered = [path for path in _inside(self.spool / "results" / name) if path.name.isdecimal()]
@@ -119,9 +119,15 @@ def _time(path: Path) -> datetime:
     return datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
 
+def _written(revision: Path) -> tuple[int, int]:
+    """Tells revisions of one name apart: one that cannot be read is set aside, and the next has its number."""
+    record = (revision / RECORD).stat()
+    return record.st_ino, record.st_mtime_ns
+
+
 @lru_cache(maxsize=4 * MAX_SERIES)
-def _finding(revision: Path) -> str:
-    """Reads the finding in the reports of a revision, which never changes once it has its name."""
+def _finding(revision: Path, written: tuple[int, int]) -> str:
+    """Reads the finding in the reports of a revision, which never changes; it is kept when they are deleted."""
     for path in sorted(revision.glob(f"*{RESULT_SUFFIX}")):
         with suppress(MedtlError), untrusted_decoding():
             text = _finding_text(pydicom.dcmread(path, stop_before_pixels=True))

@@ -30,12 +30,13 @@ PREFIXES = {
 
 
 def writer(
-    folder: Path,
+    folder: Path, written: list[Path] | None = None
 ) -> Callable[[Item, Answer, ModelRecord, Sequence[Explanation]], tuple[dict[str, Any], list[str]]]:
     """Makes the function that `predict` calls with each answer, to write the answer's DICOM objects into a folder.
 
     Args:
         folder: Where the files go; made when the first object is written.
+        written: Gets each file, in place of lines that name it.
 
     Returns:
         A function of the item, its answer, the record of the model and the explanations of its slices. It returns a
@@ -53,7 +54,9 @@ def writer(
             files = write_objects(objects, folder)
         except DataError as error:
             return {"dicom": [], "dicom_refusal": str(error)}, [f"  no DICOM objects: {error}"]
-        lines = [f"  DICOM: {path}" for path in files]
+        lines = [f"  DICOM: {path}" for path in files] if written is None else []
+        if written is not None:
+            written.extend(files)
         if left := len(explained) - len(believable):
             lines.append(f"  {left} map(s) did not pass the checks and stand in no DICOM object")
         return {"dicom": [path.name for path in files]}, lines

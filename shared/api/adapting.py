@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shared.api.arguments import real_of
 from shared.errors import ConfigError, UsageError
+from shared.registry import check_names
 
 if TYPE_CHECKING:
     from shared.config.schema import Config
@@ -42,6 +45,53 @@ def configured_strategies(config: Config) -> tuple[str, ...]:
 
     configured = str(config.strategy.get("name"))
     return (configured,) if configured in target_strategies() else Plan.strategies
+
+
+def check_choices(given: Sequence[str], rule: str | None) -> None:
+    """Checks the strategies and the rule that an adaptation is asked for, before anything is read.
+
+    Args:
+        given: Names of strategies; empty: the default.
+        rule: Name of a rule; None: the default.
+
+    Raises:
+        UsageError: A name does not exist, or a strategy is given twice; the message lists what is allowed.
+    """
+    if given:
+        check_names("--strategy", given, strategies())
+    if rule is not None:
+        check_names("--rule", [rule], choice_rules())
+    if len(set(given)) < len(given):
+        raise UsageError(f"--strategy is given {', '.join(given)}; name each once")
+
+
+def weights_in(value: object) -> dict[str, tuple[float, ...]]:
+    """Returns loss weights, one number or several for each strategy, as tuples of numbers above 0.
+
+    Args:
+        value: What was given; None: none.
+
+    Raises:
+        TypeError: It is no mapping, or a weight is no number.
+        UsageError: A name is no strategy that learns from a target, or a weight is not above 0, or given twice.
+    """
+    if not isinstance(value, Mapping | None):
+        raise TypeError(f"loss_weights is {value!r}; give weights by strategy, such as {{'dann': [0.1, 0.3]}}")
+    if value:
+        check_names("--loss-weight", [str(name) for name in value], strategies())
+    return {str(name): tuple(_weights(str(name), given)) for name, given in (value or {}).items()}
+
+
+def _weights(strategy: str, given: object) -> Iterator[float]:
+    seen = set[float]()
+    for one in given if isinstance(given, Iterable) and not isinstance(given, str) else [given]:
+        weight = real_of(f"a loss weight of {strategy}", one)
+        if not 0 < weight < math.inf:
+            raise UsageError(f"--loss-weight of {strategy} is {weight:g}; give a number above 0, such as 0.3")
+        if weight in seen:
+            raise UsageError(f"--loss-weight of {strategy} is {weight:g} twice; name each once")
+        seen.add(weight)
+        yield weight
 
 
 def folder_name(config: Config) -> str:

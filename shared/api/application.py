@@ -66,7 +66,7 @@ class Application:
         settings: Settings | None = None,
         seeds: int,
         ensemble: Literal[True],
-        average: Average = "auto",
+        average: Average | None = None,
         out: AnyPath | None = None,
         progress: Showing = True,
     ) -> Run: ...
@@ -84,6 +84,21 @@ class Application:
         progress: Showing = True,
     ) -> list[Run]: ...
 
+    @overload
+    def train(
+        self,
+        config: AnyPath | None = None,
+        *,
+        data: AnyPath | None = None,
+        seed: int | None = None,
+        settings: Settings | None = None,
+        seeds: int | None = None,
+        ensemble: bool = False,
+        average: Average | None = None,
+        out: AnyPath | None = None,
+        progress: Showing = True,
+    ) -> Run | list[Run]: ...
+
     @in_words_of_python
     def train(
         self,
@@ -94,7 +109,7 @@ class Application:
         settings: Settings | None = None,
         seeds: int | None = None,
         ensemble: bool = False,
-        average: Average = "auto",
+        average: Average | None = None,
         out: AnyPath | None = None,
         progress: Showing = True,
     ) -> Run | list[Run]:
@@ -108,7 +123,8 @@ class Application:
             settings: Further keys of the configuration, such as `{"backbone.name": "vgg16"}`.
             seeds: Number of runs, of consecutive seeds, that share one division of the data; None: one run.
             ensemble: Whether to make the mean of these runs.
-            average: What is averaged then: the "answers", the "weights", or what validation prefers of both ("auto").
+            average: What is averaged then: the "answers", the "weights", or what validation prefers of both ("auto");
+                None: "auto".
             out: Folder of the run, or of the mean; None: a new one under `root`.
             progress: Whether progress is shown; or the function that shows it.
 
@@ -128,22 +144,23 @@ class Application:
         count = None if seeds is None else number_of("seeds", seeds, 1)
         folder = optional_path("out", out)
         if ensemble and (count or 1) < 2:
-            raise UsageError("ensemble is the mean of several runs; give seeds=2 or more")
-        if average != "auto" and not ensemble:
-            raise UsageError(f"average={average!r} says how an ensemble is made; give ensemble=True with it")
+            given = f"--seeds is {count or 1}"
+            raise UsageError(f"--ensemble is the mean of several runs, and {given}; give --seeds 2 or more")
+        if average is not None and not ensemble:
+            raise UsageError(f"--average is {average}, and averages nothing without --ensemble; give both or none")
         if folder is not None and (count or 1) > 1 and not ensemble:
-            raise UsageError(f"out names one folder, and seeds={count} trains as many runs; leave one of them out")
+            raise UsageError(f"--out names one folder, and --seeds {count} trains as many runs; leave one of them out")
         settled = self._config(config, words_of(settings, data__source=optional_path("data", data), seed=seed))
         with showing(progress) as shown:
             folders, notes = train_folders(
-                self.task, settled, count, self.root, folder, average if ensemble else None, shown
+                self.task, settled, count, self.root, folder, (average or "auto") if ensemble else None, shown
             )
         runs = [Run(self.task, one, self.root, notes=notes) for one in folders]
         return runs[0] if ensemble or count is None else runs
 
     @in_words_of_python
     def load_run(self, run: AnyPath | None = None, *, explicit: bool = False, released: bool = True) -> Run:
-        """Opens a finished run, or a model that comes with the package.
+        """Opens a finished run, or a model that comes with the package; one that is open already is returned.
 
         Args:
             run: Its folder, its name under `root`, or the name of a model of the package ("brain-mri"); None: the
@@ -162,6 +179,8 @@ class Application:
         from shared.runs.folder import ANSWERING, check_finished
         from shared.runs.record import read_model_record
 
+        if isinstance(run, Run) and run.task.name == self.task.name:
+            return run
         chosen = choose_run(self.root, self.task.name, optional_path("run", run), explicit=explicit, released=released)
         check_finished(chosen.folder, ANSWERING)  # what else a run is asked for checks what it reads
         if (other := read_model_record(chosen.folder).task) != self.task.name:
@@ -243,6 +262,7 @@ class Application:
         folds: int | None = None,
         repeats: int = 1,
         leave_out: Literal["domain"] | None = None,
+        keep: bool = False,
         out: AnyPath | None = None,
         progress: Showing = True,
     ) -> Result:
@@ -255,6 +275,7 @@ class Application:
             folds: Number of folds, each of which is the test set once; None: 5.
             repeats: Repeats with another division into folds; with `leave_out`, number of seeds.
             leave_out: "domain": one domain at a time is the test set, in place of folds.
+            keep: Whether each model leaves a whole run, with exported network and report; else its numbers and weights.
             out: Folder for `crossval.json` and `crossval.html`; None: neither is written.
             progress: Whether progress is shown; or the function that shows it.
 
@@ -267,7 +288,7 @@ class Application:
         if leave_out not in (None, "domain"):
             raise UsageError(f"leave_out is {leave_out!r}; allowed are None and 'domain'")
         if leave_out is not None and folds is not None:
-            raise UsageError(f"folds={folds} and leave_out both choose the test set; give one of them")
+            raise UsageError(f"--folds {folds} and --leave-out both choose the test set; give one of them")
         from shared.experiments.crossval_report import write_cross_validation, write_left_out
         from shared.io.writes import make_folder
 
@@ -279,12 +300,14 @@ class Application:
             if leave_out is not None:
                 from shared.experiments.leave_domain_out import leave_domains_out, leave_out_lines
 
-                tree = leave_domains_out(self.task, settled, seeds=several, root=self.root, progress=shown)
+                tree = leave_domains_out(self.task, settled, seeds=several, root=self.root, keep=keep, progress=shown)
                 lines, write = leave_out_lines(tree), write_left_out
             else:
                 from shared.experiments.crossval import cross_validate, cross_validation_lines
 
-                tree = cross_validate(self.task, settled, folds=count, repeats=several, root=self.root, progress=shown)
+                tree = cross_validate(
+                    self.task, settled, folds=count, repeats=several, root=self.root, keep=keep, progress=shown
+                )
                 lines, write = cross_validation_lines(tree), write_cross_validation
         if folder is not None:
             write(self.task, tree, folder)
@@ -299,6 +322,7 @@ class Application:
         data: AnyPath | None = None,
         settings: Settings | None = None,
         cluster: str | None = None,
+        keep: bool = False,
         progress: Showing = True,
     ) -> Comparison:
         """Compares backbones, strategies, label budgets and seeds: every combination is trained and tested.
@@ -311,6 +335,8 @@ class Application:
             data: The dataset; None: as configured.
             settings: Further keys of the configuration that all runs share.
             cluster: Address of a Ray cluster that trains; None: this machine.
+            keep: Whether each combination leaves a whole run, which answers inputs and has a report; else its numbers
+                and weights.
             progress: Whether progress is shown; or the function that shows it.
 
         Raises:
@@ -335,7 +361,7 @@ class Application:
             workers = RayWorkers(cluster)
         folder = self.root / FOLDER / plan.name
         with showing(progress) as shown:
-            tree = run_comparison(self.task, plan, root=self.root, progress=shown, workers=workers)
+            tree = run_comparison(self.task, plan, root=self.root, progress=shown, workers=workers, keep=keep)
         write_comparison(tree, self.task.title, folder)
         return Comparison(tree, tuple(as_text(tree)), folder / "compare.html")
 
@@ -383,23 +409,34 @@ class Application:
             ConfigError: A rule, strategy or option is unknown or does not fit.
             MedtlError: A run cannot be trained.
         """
-        from shared.api.adapting import FOLDER, between, configured_strategies, folder_name
-        from shared.api.studies import names_in, weights_in
+        from shared.api.adapting import (
+            FOLDER,
+            between,
+            check_choices,
+            configured_strategies,
+            folder_name,
+            weights_in,
+        )
+        from shared.api.studies import names_in
 
         folder = optional_path("out", out)
+        chosen = names_in(strategies, "strategies") if strategies else ()
+        check_choices(chosen, rule)
+        weights = weights_in(loss_weights)
         names = None if source is None else str(source), None if target is None else str(target)
         words = words_of(settings, data__source=optional_path("data", data))
         settled = between(self._config(config, words), *names, unlabelled=unlabelled)
         if train_on_target is not None and settled.data.target_is_unlabelled:
-            raise UsageError("train_on_target cannot act where the target is unlabelled; leave it out")
+            flag = "--train-on-target" if train_on_target else "--no-train-on-target"
+            raise UsageError(f"{flag} cannot act where the target is unlabelled; leave it out")
         from shared.api.run import Run
         from shared.api.studies import Adaptation
         from shared.experiments.adaptation import SELECTED, Plan, adapt
         from shared.experiments.adaptation_report import write_adaptation
 
         plan = Plan(
-            strategies=configured_strategies(settled) if not strategies else names_in(strategies, "strategies"),
-            loss_weights=weights_in(loss_weights),
+            strategies=chosen or configured_strategies(settled),
+            loss_weights=weights,
             rule=rule or Plan.rule,
             label_shift=label_shift,
             upper_bound=train_on_target is not False,
@@ -523,7 +560,7 @@ class Application:
         from shared.api.zero_shot import Question, study_unseen
 
         if (unseen is None) == (draw is None):
-            raise UsageError("give unseen with names, or draw with a number of classes; one of them")
+            raise UsageError("give --unseen with names, or --draw with a number of classes; one of them")
         settled = self._config(config, words_of(settings, data__source=optional_path("data", data)))
         names = () if unseen is None else tuple(self.task.canonical(name) for name in names_in(unseen, "unseen"))
         run = None if model is None else self._folder(model)
@@ -592,6 +629,8 @@ class Application:
         port: int = 8000,
         model: AnyPath | None = None,
         keep_minutes: float = 60.0,
+        tls_certificate: AnyPath | None = None,
+        tls_key: AnyPath | None = None,
         say: Callable[[str], None] = print,
     ) -> None:
         """Serves web pages to classify and compare, until the process is stopped.
@@ -602,6 +641,8 @@ class Application:
             port: TCP port; 0 takes any that is free.
             model: As `run` of `load_run`; a run that nobody chose does not answer.
             keep_minutes: Minutes after which an upload is deleted, 1 to 10080.
+            tls_certificate: PEM file with the certificate of this server, which then speaks HTTPS.
+            tls_key: PEM file with its private key.
             say: Called with each line for the person who started it.
 
         Raises:
@@ -611,7 +652,11 @@ class Application:
         from shared.extras import check_extra
 
         check_extra("`serve`", "serve")
-        serve(self.load_run(model, explicit=True), pages, host, port, keep_minutes, say)
+        from shared.io.tls import TlsFiles
+
+        certificate, key = optional_path("tls_certificate", tls_certificate), optional_path("tls_key", tls_key)
+        tls = TlsFiles.checked(certificate, key, None)
+        serve(self.load_run(model, explicit=True), pages, host, port, keep_minutes, say, tls)
 
     def _config(self, named: AnyPath | None, words: Sequence[str]) -> Config:
         """The configuration of that name or path, with the words applied; its faults are told before data are read."""

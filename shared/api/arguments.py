@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any, TypeAlias
+
+from shared.errors import UsageError
 
 AnyPath: TypeAlias = str | os.PathLike[str]
 """A path, as text or as `pathlib.Path`."""
@@ -51,7 +54,7 @@ def paths_of(name: str, value: object) -> list[Path]:
 
     Raises:
         TypeError: It is neither.
-        ValueError: There is no path.
+        UsageError: There is no path.
     """
     if isinstance(value, (str, os.PathLike)):
         return [path_of(name, value)]
@@ -59,7 +62,7 @@ def paths_of(name: str, value: object) -> list[Path]:
         raise TypeError(f"{name} is {_shown(value)}; give a path, or a list of paths")
     found = [path_of(f"an entry of {name}", one) for one in value]
     if not found:
-        raise ValueError(f"{name} is empty; give at least one path")
+        raise UsageError(f"{name} is empty; give at least one path")
     return found
 
 
@@ -73,14 +76,29 @@ def number_of(name: str, value: object, least: int) -> int:
 
     Raises:
         TypeError: It is no whole number.
-        ValueError: It is too small.
+        UsageError: It is too small.
     """
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise TypeError(f"{name} is {_shown(value)}; give a whole number from {least} on")
     number = int(value)
     if number < least:
-        raise ValueError(f"{name} is {number}; give a whole number from {least} on")
+        raise UsageError(f"{name} is {number}; give a whole number from {least} on")
     return int(number)
+
+
+def real_of(name: str, value: object) -> float:
+    """Returns an argument that is a number.
+
+    Args:
+        name: Name of the argument, for the message.
+        value: What was given.
+
+    Raises:
+        TypeError: It is no number.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} is {_shown(value)}; give a number")
+    return float(value)
 
 
 def words_of(settings: object, **own: object) -> list[str]:

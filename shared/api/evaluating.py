@@ -65,6 +65,42 @@ def settings_on(data: Path, words: Sequence[str], allowed: Sequence[str]) -> Con
     return validate(Config, tree, origin=COMMAND_LINE)
 
 
+def check_purpose(data: Path | None, versus: Path | None, words: Sequence[str], stated: Sequence[str]) -> None:
+    """Checks that what is asked of an evaluation can act: on other data, or on the run's own test.
+
+    Args:
+        data: Other data; None: the run's own test.
+        versus: A run to compare with; None: none.
+        words: `key=value` words that say what folders or labels mean.
+        stated: Names of given arguments that are about other data.
+
+    Raises:
+        UsageError: Something is about data that were not given, or about the own test where data were given; or the
+            data do not exist.
+    """
+    from shared.errors import UsageError
+    from shared.io.archives import require_paths
+
+    if data is not None:
+        if versus is not None:
+            raise UsageError("--versus compares on the test sets of the runs; give it without DATA")
+        require_paths([data], "a folder, zip or manifest")
+        return
+    inert = [f"--{name.replace('_', '-')}" for name in stated] + [repr(word) for word in words]
+    if inert:
+        need = "needs" if len(inert) == 1 else "need"
+        raise UsageError(f"{' and '.join(inert)} {need} DATA; the run's own test set is not evaluated again")
+
+
+def written(found: Evaluation, out: Path | None) -> Evaluation:
+    """Writes an evaluation as `evaluation.json` into an existing folder, and returns it; None: writes nothing."""
+    if out is not None:
+        from shared.io.atomic import write_json
+
+        write_json(out / "evaluation.json", found.to_json())
+    return found
+
+
 def own_test(run: Run, versus: Path | None) -> Evaluation:
     """Gives what a run's report says of its test set, with the verdict of today.
 

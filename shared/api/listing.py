@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
+from shared.api.guard import worded
 from shared.api.run import Run, shown_name
 
 if TYPE_CHECKING:
@@ -72,9 +73,9 @@ def list_models(task: Task, root: Path) -> Models:
     lines = [line for run in restated_among_siblings(shown, root) for line in _lines(run, default)]
     lines += [f"! {broken.reason}" for broken in (*come.faulty, *runs.faulty)]
     if fault is not None:
-        lines.append(f"! {fault}")
+        lines.append(worded(f"! {fault}"))
     elif not shown:
-        lines.append(f"no finished {task.name} run under {root}/; train one: `{task.name} train`")
+        lines.append(worded(f"no finished {task.name} run under {root}/; train one: `{task.name} train`"))
     elif default is None:
         lines.append(_without_default(task.name, root))
     found = [Run(task, run.folder, root, chosen_among=models_chosen_among(run.folder, root)) for run in shown]
@@ -90,8 +91,8 @@ def _without_default(task: str, root: Path) -> str:
     try:
         answers = choose_run(root, task, None)
     except UsageError:
-        return f"no default is chosen; choose one: `{task} use RUN`"
-    return f"{shown_name(answers.folder)} answers: {answers.why}; `{task} use RUN` chooses another"
+        return worded(f"no default is chosen; choose one: `{task} use RUN`")
+    return worded(f"{shown_name(answers.folder)} answers: {answers.why}; `{task} use RUN` chooses another")
 
 
 @dataclass(frozen=True)

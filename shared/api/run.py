@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared.api.answers import Answers, Extend, Judged
-from shared.api.arguments import AnyPath, Settings, optional_path, path_of, paths_of, words_of
-from shared.api.guard import in_words_of_python
+from shared.api.arguments import AnyPath, Settings, optional_path, path_of, paths_of, real_of, words_of
+from shared.api.guard import in_words_of_python, worded
 from shared.api.metrics import Metrics
 from shared.errors import UsageError
 from shared.progress import Showing, showing
@@ -119,7 +119,7 @@ class Run:
         """Lines that stand before answers: which run it is, what it is fit for, when and on what it was trained."""
         from shared.prediction.text import acceptance
 
-        why = f" ({self.why}; another by --model)" if self.why else ""
+        why = f" ({self.why}; {worded('another by --model RUN')})" if self.why else ""
         lines = [
             f"model: {self.shown_name}{why}",
             f"fit for: {self.predictor.verdict}",
@@ -183,6 +183,7 @@ class Run:
         method: str | None = None,
         target: str | None = None,
         checks: bool = True,
+        cascade: bool = False,
         out: AnyPath = EXPLAINED,
         extend: Extend | None = None,
         each: Callable[[Judged], object] | None = None,
@@ -196,6 +197,7 @@ class Run:
             method: Attribution method (`gradcam`, ...); None: the default.
             target: The class to explain; None: that of the answer.
             checks: Whether each map is checked, which takes seconds.
+            cascade: Whether each map is also compared with those of the network made random stage by stage.
             out: Folder for pictures (PNG), raw maps (`.npy`, float32 [size, size], signed) and `predictions.jsonl`.
             extend: As in `predict`.
             each: As in `predict`.
@@ -209,7 +211,7 @@ class Run:
             UsageError: A path does not exist, or there is no such method or class.
             TypeError: An argument has the wrong type.
         """
-        explaining = {"method": method, "target": target, "checks": checks, **more}
+        explaining = {"method": method, "target": target, "checks": checks, "cascade": cascade, **more}
         return self._judge(paths, path_of("out", out), explaining, extend, each, progress)
 
     def _judge(
@@ -237,6 +239,7 @@ class Run:
         versus: AnyPath | None = None,
         prevalence: float | None = None,
         miss_cost: float | None = None,
+        out: AnyPath | None = None,
         progress: Showing = True,
     ) -> Evaluation:
         """Evaluates the run on labelled data that it has not seen, at its own threshold; or gives its own test.
@@ -252,6 +255,7 @@ class Run:
             versus: A run, by folder or name, to compare with on the test images that both share; without `data`.
             prevalence: Share of positive inputs, above 0 and below 1, at which PPV and NPV are given too.
             miss_cost: Cost of a missed positive, in false alarms.
+            out: Folder for `evaluation.json`; None: nothing is written.
             progress: Whether progress is shown; or the function that shows it.
 
         Raises:
@@ -259,24 +263,28 @@ class Run:
             DataError: The data cannot be read, or no image is left.
             TypeError: An argument has the wrong type.
         """
-        from shared.api.evaluating import evaluate_on, own_test
+        from shared.api.evaluating import check_purpose, evaluate_on, own_test, written
+        from shared.io.writes import make_folder
 
         stated = {
-            name: value for name, value in (("prevalence", prevalence), ("miss_cost", miss_cost)) if value is not None
+            name: real_of(name, value)
+            for name, value in (("prevalence", prevalence), ("miss_cost", miss_cost))
+            if value is not None
         }
         if prevalence is not None and not 0 < prevalence < 1:
             raise UsageError(f"prevalence is {prevalence}; it is a share above 0 and below 1")
         if miss_cost is not None and not 0 < miss_cost < math.inf:
             raise UsageError(f"miss_cost is {miss_cost}; give a number of false alarms above 0")
-        source = optional_path("data", data)
+        source, other, folder = (
+            optional_path(name, path) for name, path in (("data", data), ("versus", versus), ("out", out))
+        )
+        words = words_of(settings)
+        check_purpose(source, other, words, [*stated, *["known_only"] * known_only])
+        make_folder(folder)
         if source is None:
-            if stated or known_only or settings:
-                raise UsageError("prevalence, miss_cost, known_only and settings are about other data; give `data` too")
-            return own_test(self, optional_path("versus", versus))
-        if versus is not None:
-            raise UsageError("versus compares on the test sets of the runs; leave out `data`, or versus")
+            return written(own_test(self, other), folder)
         with showing(progress) as shown:
-            return evaluate_on(self, source, words_of(settings), stated, known_only=known_only, progress=shown)
+            return written(evaluate_on(self, source, words, stated, known_only=known_only, progress=shown), folder)
 
     @in_words_of_python
     def use(self) -> Run:

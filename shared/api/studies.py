@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -115,13 +115,3 @@ def names_in(value: object, name: str) -> tuple[str, ...]:
     if isinstance(value, Sequence) and all(isinstance(one, str) for one in value):
         return tuple(value)
     raise TypeError(f"{name} is {value!r} ({type(value).__name__}); give a name, or a list of names")
-
-
-def weights_in(value: Mapping[str, Any] | None) -> dict[str, tuple[float, ...]]:
-    """Returns loss weights, one number or several for each strategy, as tuples.
-
-    Args:
-        value: What was given; None: none.
-    """
-    given = value or {}
-    return {name: tuple(one) if isinstance(one, Sequence) else (float(one),) for name, one in given.items()}

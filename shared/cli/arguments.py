@@ -9,28 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import click
 import typer
 
-from shared.cli.support import RUNS
-
 if TYPE_CHECKING:
     from shared.config.named import Kind
-
-
-def find_run(named: Path | None) -> Path | None:
-    """Finds the run that an argument names by its path, or by the name of its folder under `RUNS` or in the package.
-
-    Args:
-        named: The value of the argument; None where it was not given, which is returned.
-
-    Raises:
-        UsageError: There is no such run.
-    """
-    if named is None:
-        return None
-    from shared.runs.named import find_named
-
-    context = click.get_current_context(silent=True)
-    task = None if context is None else context.find_root().command.name
-    return find_named(RUNS, named, task)
 
 
 def finite(value: float | None) -> float | None:
@@ -80,15 +60,14 @@ DataArgument = Annotated[
     Path, typer.Argument(metavar="DATA", help="Labelled images: a folder, a zip or a manifest (CSV).")
 ]
 RUN_HELP = "Folder of a finished run, its name under runs/, or the name of a model that comes with the package."
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN", callback=find_run, help=RUN_HELP)]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help=RUN_HELP)]
 NamedRunArgument = Annotated[
-    Path | None, typer.Argument(metavar="[RUN]", callback=find_run, help=f"{RUN_HELP} Without it, all under runs/.")
+    Path | None, typer.Argument(metavar="[RUN]", help=f"{RUN_HELP} Without it, all under runs/.")
 ]
 ModelOption = Annotated[
     Path | None,
     typer.Option(
         metavar="RUN",
-        callback=find_run,
         help="Finished run that answers: its folder, or its name under runs/; or the name of a model that comes with "
         "the package. Without it, the default (see `use`), the only run under runs/, or, where none is, the only model "
         "of the package.",
@@ -98,7 +77,6 @@ ServedModelOption = Annotated[
     Path | None,
     typer.Option(
         metavar="RUN",
-        callback=find_run,
         help="Finished run that answers: its folder, or its name under runs/; or the name of a model that comes with "
         "the package. Without it, the default, which `use` chooses; of `serve` also the only model of the package, "
         "where no run is under runs/.",

@@ -38,6 +38,20 @@ class Request:
     explaining: Mapping[str, Any] | None = None
 
 
+def check_paths(task: Task, paths: Sequence[Path]) -> None:
+    """Checks that something is named to classify.
+
+    Args:
+        task: The application, which says what may be named.
+        paths: What is named.
+
+    Raises:
+        UsageError: Nothing is.
+    """
+    if not paths:
+        raise UsageError(f"PATH... is missing: {task.inputs_help}")
+
+
 def judge(task: Task, request: Request, extend: Extend | None = None) -> int:
     """Classifies the inputs of a request, and prints the answers.
 

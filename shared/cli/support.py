@@ -5,12 +5,12 @@ Nothing heavy is imported here.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import click
 import typer
 
 from shared.api.guard import in_words_of_commands
@@ -96,7 +96,7 @@ def reported(*, resumes: bool = False) -> Iterator[None]:
     except ModuleNotFoundError as error:
         if is_ours(error):
             raise
-        raise _ended(f"error: {missing('this command', str(error.name))}", EXIT_USAGE) from None
+        raise _ended(f"error: {missing(_command(), str(error.name))}", EXIT_USAGE) from None
     except BrokenPipeError:
         raise  # the reader of the output, such as `head`, has had enough: click ends in silence
     except OSError as error:
@@ -105,6 +105,13 @@ def reported(*, resumes: bool = False) -> Iterator[None]:
         raise _ended(f"error: {system_words(error)}{then}", EXIT_FAULT if ours else EXIT_USAGE) from None
     except KeyboardInterrupt:
         raise _ended(f"interrupted{'; the same command resumes it' if resumes else ''}", EXIT_INTERRUPTED) from None
+
+
+def _command() -> str:
+    """The command that runs, as a sentence begins with it."""
+    context = click.get_current_context(silent=True)
+    name = context.command_path.partition(" ")[2] if context is not None else ""
+    return f"`{name}`" if name else "this command"
 
 
 def _ended(line: str, code: int) -> typer.Exit:
@@ -144,28 +151,6 @@ def names_of(command: Callable[..., Any]) -> Mapping[str, Names]:
     """
     marked: Mapping[str, Names] = getattr(command, "names", {})
     return marked
-
-
-def check_names(
-    option: str, given: Sequence[str], allowed: Sequence[str], *, shown: Sequence[str] | None = None
-) -> None:
-    """Checks that an option takes all names that it was given.
-
-    Args:
-        option: The option as it reads in the message (`--method`).
-        given: Names from the command line; empty is allowed.
-        allowed: Names that the option takes.
-        shown: Those of them that the message lists; None: all.
-
-    Raises:
-        UsageError: A name is not allowed; the message says the name, the near ones and those that are allowed.
-    """
-    for name in given:
-        if name not in allowed:
-            near = difflib.get_close_matches(name, allowed, n=3)
-            hint = f"did you mean {' or '.join(near)}? " if near else ""
-            listed = ", ".join(allowed if shown is None else shown)
-            raise UsageError(f"{option}: unknown name {name!r}; {hint}allowed are {listed}")
 
 
 def exit_code(statuses: Collection[str]) -> int:

@@ -11,10 +11,9 @@ import typer
 
 from shared.api import Application
 from shared.api.zero_shot import ALL_METHODS, DIVISIONS, DRAWS, method_names
-from shared.cli.arguments import ConfigArgument, OverridesArgument, find_run
+from shared.cli.arguments import ConfigArgument, OverridesArgument
 from shared.cli.help import Topic, examples
 from shared.cli.support import reported, show, split_words, takes_names
-from shared.errors import UsageError
 
 if TYPE_CHECKING:
     from shared.task import Task
@@ -67,7 +66,6 @@ def add_zero_shot(app: typer.Typer, task: "Task", knowledge: Knowledge) -> None:
             Path | None,
             typer.Option(
                 metavar="RUN",
-                callback=find_run,
                 help="Take the features of this finished run in place of a configured backbone. Classes that it was "
                 "trained on cannot be unseen.",
             ),
@@ -86,8 +84,6 @@ def add_zero_shot(app: typer.Typer, task: "Task", knowledge: Knowledge) -> None:
         Regularisation and calibration are chosen on seen classes that are held out; the test set is used once.
         """
         with reported():
-            if (unseen is None) == (draw is None):
-                raise UsageError("give --unseen with names, or --draw with a number of classes; one of them")
             named, words = split_words(config, overrides)
             found = Application(task).zero_shot(
                 knowledge(),

@@ -341,9 +341,9 @@ class NetworkSection(Section):
     pooling: str = Field(
         "avg_1x1",
         description="pooling of the layers' feature maps to a grid of means or maxima: avg_1x1, avg_2x2, avg_3x3, "
-        "max_1x1, avg_max for both at 1x1, cls for the class token of a vision transformer, cls_avg for that and the "
-        "mean of its patches, or avg_evidence for means and, beside them, the mean of the three most suspicious places "
-        "of a map that is learnt (training end to end only)",
+        "avg_7x7, max_1x1, avg_max for both at 1x1, cls for the class token of a vision transformer, cls_avg for that "
+        "and the mean of its patches, or avg_evidence for means and, beside them, the mean of the three most "
+        "suspicious places of a map that is learnt (training end to end only)",
     )
 
     @model_validator(mode="after")
@@ -381,6 +381,11 @@ class BackboneSection(NetworkSection):
     )
     transfer_stages: tuple[str, ...] | None = Field(
         None, description="names of the stages that are given pretrained weights, the others random ones; null: all"
+    )
+    mirrored: bool = Field(
+        False,
+        description="whether the trained network answers by the mean of an image and its mirror image, left and right "
+        "exchanged, which takes twice its time (training end to end only)",
     )
     nearest: NetworkSection | None = Field(
         None,
@@ -453,6 +458,9 @@ class Published(Section):
 
     source: str = Field(description="the paper that reports the results")
     accuracy: float | None = Field(None, ge=0, le=1, description="accuracy that the paper reports on its test set")
+    test_images: int | None = Field(
+        None, ge=1, description="number of images in that test set; the paper's accuracy then has an interval too"
+    )
     minutes_an_epoch: float | None = Field(
         None, gt=0, description="minutes of training an epoch that the paper reports, on its own machine"
     )

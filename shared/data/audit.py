@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -180,12 +180,51 @@ def audit(
     ]
     rows = sorted((compared[pair.i], compared[pair.j], pair) for pair in found)
     pairs = [replace(pair, i=i, j=j) for i, j, pair in rows]
+    return _result(samples, pairs, unreadable, blank, faults, descriptors)
+
+
+def _result(
+    samples: Sequence[Sample],
+    pairs: Sequence[Pair],
+    unreadable: Sequence[int],
+    blank: Sequence[int],
+    faults: Sequence[str],
+    descriptors: Descriptors,
+) -> AuditResult:
+    """The findings, with the clusters and contradictions that follow from the pairs."""
     labels = [sample.label for sample in samples]
     contradictions = [p for p in pairs if None not in (labels[p.i], labels[p.j]) and labels[p.i] != labels[p.j]]
     clusters = _clusters(pairs, len(samples))
     return AuditResult(
         tuple(pairs), clusters, tuple(unreadable), tuple(blank), tuple(contradictions), tuple(faults), descriptors
     )
+
+
+def to_arrays(result: AuditResult) -> dict[str, NDArray[Any]]:
+    """Writes what an audit found as arrays without labels, from which `from_arrays` makes it again."""
+    pairs, kinds = result.pairs, get_args(PairKind)
+    return {
+        "pairs": np.array([(pair.i, pair.j, kinds.index(pair.kind)) for pair in pairs], np.int64).reshape(-1, 3),
+        "correlations": np.array([pair.correlation for pair in pairs], np.float64),
+        "unreadable": np.array(result.unreadable, np.int64),
+        "blank": np.array(result.blank, np.int64),
+        "faults": np.array(result.faults, np.str_),
+        "descriptors": result.descriptors,
+    }
+
+
+def from_arrays(samples: Sequence[Sample], arrays: Mapping[str, NDArray[Any]]) -> AuditResult:
+    """Makes the result of an audit again, with the labels that the samples have now.
+
+    Args:
+        samples: The samples that were audited, in the same order.
+        arrays: What `to_arrays` made of the result.
+    """
+    kinds = get_args(PairKind)
+    rows = zip(arrays["pairs"].tolist(), arrays["correlations"].tolist(), strict=True)
+    pairs = [Pair(i, j, kinds[kind], correlation) for (i, j, kind), correlation in rows]
+    faults, descriptors = arrays["faults"].tolist(), arrays["descriptors"]
+    return _result(samples, pairs, arrays["unreadable"].tolist(), arrays["blank"].tolist(), faults, descriptors)
 
 
 def _near(search: CopySearch, hashes: Sequence[bytes], samples: int) -> list[Pair]:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.config.schema import CHOSEN, DataSection, FoldSplit, HeldOutSplit, SplitSection, split_shares
-from shared.data.audit import AuditResult, audit
+from shared.data.audit import AuditResult, audit, from_arrays, to_arrays
 from shared.data.copies import copy_rule_of
 from shared.data.descriptors import Descriptors
 from shared.data.folds import Folds, domain_folds, draw_folds
 from shared.data.group_split import draw_split, few_groups, fold_numbers, group_units, k_shot
 from shared.data.leaks import Leak, find_leaks
+from shared.data.remembered import remembered
 from shared.errors import DataError, LeakError
 from shared.progress import Progress
 from shared.samples import Dataset, Sample, global_group_digest
@@ -81,12 +82,15 @@ class _Removal:
     notes: tuple[str, ...] = ()
 
 
-def audited(task: Task, dataset: Dataset, progress: Progress) -> AuditResult:
+def audited(task: Task, dataset: Dataset, progress: Progress, others: Sequence[Sample] = ()) -> AuditResult:
     """Compares all images of a dataset with each other, by the application's rule for copies.
+
+    It is done once for all runs on the same data.
 
     Args:
         task: The application that reads the images.
         dataset: The dataset whose samples are compared.
+        others: Samples of other data, which are compared with them; then it is done anew.
         progress: Called with (what, done, total, note).
 
     Returns:
@@ -95,12 +99,25 @@ def audited(task: Task, dataset: Dataset, progress: Progress) -> AuditResult:
     Raises:
         DataError: Too many of them are the same picture.
     """
-    return audit(
-        dataset.samples,
-        task.read,
-        copy_rule_of(task),
-        progress=lambda done, total: progress("looking for duplicates", done, total, ""),
+    samples, rule = (*dataset.samples, *others), copy_rule_of(task)
+
+    def anew() -> AuditResult:
+        return audit(
+            samples, task.read, rule, progress=lambda done, total: progress("looking for duplicates", done, total, "")
+        )
+
+    if others:
+        return anew()
+    found = remembered(
+        "audits",
+        task,
+        dataset.content_hash,
+        samples,
+        asdict(rule),
+        lambda: to_arrays(anew()),
+        is_kept=lambda arrays: not len(arrays["unreadable"]),
     )
+    return from_arrays(samples, found)
 
 
 def split_data(
@@ -131,7 +148,7 @@ def split_data(
         DataError: An image cannot be read, a class has too few groups, or a split has no image left.
         LeakError: Test images are copies of others, and the configuration does not say what to do.
     """
-    together = audited(task, replace(dataset, samples=(*dataset.samples, *exclude_copies_of)), progress)
+    together = audited(task, dataset, progress, exclude_copies_of)
     return split_audited(
         section, dataset, together, exclude_copies_of=exclude_copies_of, test_only=test_only, seed=seed
     )

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.data.partition import LeftOut, SplitData
+from shared.data.remembered import remembered
 from shared.errors import DataError
 from shared.progress import Progress
 from shared.samples import SPLITS, Sample
@@ -39,7 +40,7 @@ def leave_out_unjudged(task: Task, data: SplitData, progress: Progress) -> Split
     for name in JUDGED:
         rows = data.splits[name]
         samples = [data.dataset.samples[i] for i in rows]
-        flags = find_unjudged(task, samples, progress, name)
+        flags = _flags(task, data.dataset.content_hash, samples, progress, name)
         if not flags.any():
             continue
         if flags.all():
@@ -49,6 +50,22 @@ def leave_out_unjudged(task: Task, data: SplitData, progress: Progress) -> Split
         found[name] = LeftOut(int(flags.sum()), frozenset(rows[positive].tolist()))
         notes.append(left_out_note(task, name, len(rows), int(flags.sum()), int(positive.sum())))
     return replace(data, splits=splits, left_out=found, notes=tuple(notes))
+
+
+def _flags(
+    task: Task, content_hash: str, samples: Sequence[Sample], progress: Progress, name: str
+) -> NDArray[np.bool_]:
+    """`find_unjudged`, which looks once for all runs on the same data."""
+    found = remembered(
+        "unjudged",
+        task,
+        content_hash,
+        samples,
+        None,
+        lambda: {"unjudged": find_unjudged(task, samples, progress, name)},
+    )
+    flags: NDArray[np.bool_] = found["unjudged"]
+    return flags
 
 
 def find_unjudged(task: Task, samples: Sequence[Sample], progress: Progress, name: str) -> NDArray[np.bool_]:

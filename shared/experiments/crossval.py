@@ -37,7 +37,7 @@ BY_GROUP = ", by group"
 
 
 def cross_validate(
-    task: Task, config: Config, *, folds: int, repeats: int, root: Path, progress: Progress
+    task: Task, config: Config, *, folds: int, repeats: int, root: Path, progress: Progress, keep: bool = False
 ) -> dict[str, Any]:
     """Trains a run for each fold of each repeat, and pools the decisions on the tests of the folds.
 
@@ -51,6 +51,7 @@ def cross_validate(
         repeats: Number of times that the data are split anew.
         root: Folder of the runs.
         progress: Called with (what, done, total, note).
+        keep: Whether the runs are whole; else they hold their numbers and weights.
 
     Raises:
         ConfigError: The configuration chooses its own test.
@@ -75,7 +76,7 @@ def cross_validate(
             data = config.data.model_copy(update={"split": split})
             # apart from the other runs: a model of one fold is none of those that `models` lists
             of_fold = experiment.varied(seed=config.seed + repeat, data=data)
-            folder = run_experiment(of_fold, root=root / "crossval", progress=lambda *_: None)
+            folder = run_experiment(of_fold, root=root / "crossval", whole=keep, progress=lambda *_: None)
             record = read_model_record(folder)
             warnings = [*disclaimers(task, record.synthetic), *config.data.statements]
             tests.append(read_test(folder))

@@ -31,7 +31,9 @@ SPECIFICITY = 0.8
 """Specificity at which sensitivity is given too: at the run's own threshold it mixes ranking and calibration."""
 
 
-def leave_domains_out(task: Task, config: Config, *, seeds: int, root: Path, progress: Progress) -> dict[str, Any]:
+def leave_domains_out(
+    task: Task, config: Config, *, seeds: int, root: Path, progress: Progress, keep: bool = False
+) -> dict[str, Any]:
     """Trains a run for each domain and seed without that domain, and tests it there.
 
     Copies of the test's images and its patients are left out of training. Settings that are chosen by looking at
@@ -43,6 +45,7 @@ def leave_domains_out(task: Task, config: Config, *, seeds: int, root: Path, pro
         seeds: Number of seeds, counted up from that of the configuration.
         root: Folder of the runs.
         progress: Called with (what, done, total, note).
+        keep: Whether the runs are whole; else they hold their numbers and weights.
 
     Raises:
         ConfigError: The configuration chooses its own test.
@@ -68,7 +71,7 @@ def leave_domains_out(task: Task, config: Config, *, seeds: int, root: Path, pro
             split = HeldOutSplit(held_out_domain=domain, validation=given.validation, seed=given.seed)
             data = config.data.model_copy(update={"split": split})
             held_out = experiment.varied(seed=seed, data=data)
-            folder = run_experiment(held_out, root=root / "left_out", progress=lambda *_: None)
+            folder = run_experiment(held_out, root=root / "left_out", whole=keep, progress=lambda *_: None)
             row = {"seed": seed, "run": folder.name, "verdict": read_verdict(folder).fitness.headline}
             found.setdefault(domain, []).append(row | _measures(folder))
             done += 1

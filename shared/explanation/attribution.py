@@ -59,6 +59,11 @@ def attribute(
         raise UsageError(
             f"{method} looks at the maps of one backbone, and an ensemble has several; use {DEFAULT_METHOD}"
         )
+    if method in OF_ONE_BACKBONE and network.mirrored:
+        raise UsageError(
+            f"{method} looks at the maps of one picture, and this network also sees its mirror image; use "
+            f"{DEFAULT_METHOD}"
+        )
     if method in OF_ONE_BACKBONE and network.backbone.record.tokens is not None:
         raise UsageError(
             f"{method} looks at feature maps, and {network.backbone.record.name} hands tokens from block to block; use "
@@ -140,7 +145,8 @@ METHODS: Mapping[str, Method] = {
     "guided-grad-cam": _guided_grad_cam,
 }
 OF_ONE_BACKBONE: tuple[str, ...] = ("grad-cam", "guided-grad-cam")
-"""Methods that look at the deepest maps of a backbone: an ensemble has several, a vision transformer has none."""
+"""Methods that look at the deepest maps of a backbone: an ensemble has several, a network that also sees mirror images
+has those of two pictures, a vision transformer has none."""
 DEFAULT_METHOD = "occlusion"
 """It is defined for every network, and passes the checks of `shared.explanation.sanity_checks` most often: on 7 of 8
 images (Grad-CAM 5, guided Grad-CAM 4, integrated gradients 2, gradient SHAP 1). Source: docs/lab-log.md, "Which maps
@@ -150,11 +156,11 @@ pass the checks?"."""
 def methods_for(network: Network) -> tuple[str, ...]:
     """Lists the names of the attribution methods that are defined for a network, in the order of `METHODS`.
 
-    Grad-CAM and guided Grad-CAM look at the deepest maps of one backbone: they are not defined for an ensemble, nor for
-    a vision transformer. The guided one needs ReLU modules as the only activations. All others are defined for every
-    network.
+    Grad-CAM and guided Grad-CAM look at the deepest maps of one backbone: they are not defined for an ensemble, a
+    network that also sees mirror images, nor a vision transformer. The guided one needs ReLU modules as the only
+    activations. All others are defined for every network.
     """
-    if len(network.trunks) > 1 or network.backbone.record.tokens is not None:
+    if len(network.trunks) > 1 or network.mirrored or network.backbone.record.tokens is not None:
         undefined = OF_ONE_BACKBONE
     else:
         undefined = ("guided-grad-cam",) if _why_not_guided(network) is not None else ()

@@ -11,8 +11,9 @@ A map can fail either check:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -48,6 +49,8 @@ BATCH = 16
 """Images that go through the network at once; see `shared.features.cache.BATCH`."""
 
 Cells = NDArray[np.float64]
+Kept = Callable[[int], int]
+"""Tells of a number of stages how many keep their weights."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +153,33 @@ def check_map(explained: Explained, attribution: NDArray[np.float32]) -> Verdict
     )
 
 
+def cascade(explained: Explained, attribution: NDArray[np.float32]) -> tuple[tuple[str, float], ...]:
+    """Compares a map with those of networks whose weights are made random stage by stage, from the head to the input.
+
+    Args:
+        explained: The image, its network and the method.
+        attribution: float32 [size, size], signed, the map of that image.
+
+    Returns:
+        The name of the earliest stage that is random, "head" first, and the absolute rank correlation, 0 to 1, of the
+        absolute map with that of such a network; -1 where none of `TRIES` such networks gave a map. Of an ensemble the
+        names of the stages of its members at that depth, joined.
+
+    Source: Adebayo et al., arXiv 1810.03292, section 3.1, cascading randomisation.
+    """
+    own = cells(np.abs(attribution))
+    stages = [list(trunk.backbone.stages) for trunk in explained.network.trunks]
+    found = [("head", _correlation(explained, own, lambda count: count, 1))]
+    for depth in range(1, max(len(names) for names in stages) + 1):
+        named = dict.fromkeys(names[-depth] for names in stages if depth <= len(names))
+        found.append((" and ".join(named), _correlation(explained, own, partial(_without_last, depth), 1)))
+    return tuple(found)
+
+
+def _without_last(depth: int, count: int) -> int:
+    return max(count - depth, 0)
+
+
 def cells(pixels: NDArray[np.floating]) -> Cells:
     """Computes the means of an image over the cells of a grid.
 
@@ -212,28 +242,30 @@ def _faults(attribution: NDArray[np.float32], similarity: float, beaten: int, ch
 def _similarity(explained: Explained, attribution: NDArray[np.float32]) -> list[float]:
     """The correlation at each depth of randomisation, from the head alone to everything."""
     own = cells(np.abs(attribution))
-
-    def correlation(kept: float, draws: int) -> float:
-        found: list[float] = []
-        for draw in range(TRIES):
-            random = _randomised(explained.network, explained.record, kept, draw)
-            other = cells(np.abs(explained.attribution(random)))
-            if np.ptp(other) > 0:
-                found.append(abs(rank_correlation(own, other, explained.image)))
-            if len(found) == draws:
-                break
-        return float(np.mean(found)) if found else -1.0
-
-    return [correlation(1.0, 1), correlation(0.5, 1), correlation(0.0, DRAWS)]
+    depths: tuple[tuple[Kept, int], ...] = ((lambda n: n, 1), (lambda n: n // 2, 1), (lambda _: 0, DRAWS))
+    return [_correlation(explained, own, kept, draws) for kept, draws in depths]
 
 
-def _randomised(network: Network, record: ModelRecord, kept: float, draw: int) -> Network:
+def _correlation(explained: Explained, own: Cells, kept: Kept, draws: int) -> float:
+    """The mean absolute correlation with maps of so many random networks; -1 where none of `TRIES` gave a map."""
+    found: list[float] = []
+    for draw in range(TRIES):
+        random = _randomised(explained.network, explained.record, kept, draw)
+        other = cells(np.abs(explained.attribution(random)))
+        if np.ptp(other) > 0:
+            found.append(abs(rank_correlation(own, other, explained.image)))
+        if len(found) == draws:
+            break
+    return float(np.mean(found)) if found else -1.0
+
+
+def _randomised(network: Network, record: ModelRecord, kept: Kept, draw: int) -> Network:
     """The network with a random head and random weights in the later stages of each trunk, buffers included.
 
     Args:
         network: The network.
         record: Its model record.
-        kept: Share of the stages of each trunk that keep their weights, those next to the image, rounded down.
+        kept: How many of the stages of a trunk keep their weights, those next to the image.
         draw: Number of the draw.
     """
     with torch.random.fork_rng(devices=[]):
@@ -241,7 +273,7 @@ def _randomised(network: Network, record: ModelRecord, kept: float, draw: int) -
         random = build_network(record, network.head.in_features, seed=derive_seed(draw, "random network"))
     for trunk, other in zip(network.trunks, random.trunks, strict=True):
         stages = trunk.backbone.stages
-        for name in list(stages)[: int(kept * len(stages))]:
+        for name in list(stages)[: kept(len(stages))]:
             other.backbone.stages[name].load_state_dict(stages[name].state_dict())
     return random
 

@@ -45,9 +45,7 @@ def export(task: Task, run: Path, out: Path, *, layout: str, licence: str | None
         DataError: `out` holds something.
     """
     if layout not in layout_names():
-        raise UsageError(
-            f"--as: {unknown_name('layout', layout, layout_names())}; allowed: {', '.join(layout_names())}"
-        )
+        raise UsageError(f"--as: {unknown_name('layout', layout, layout_names())}")
     from shared.exports.model import read_model
     from shared.io.atomic import new_folder
 

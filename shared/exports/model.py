@@ -12,7 +12,7 @@ from shared.evaluation.measure import Measure, Table, measures_in
 from shared.evaluation.text import disclaimers
 from shared.io.atomic import read_json
 from shared.models.licences import IMAGES_UNKNOWN, licences_of_first_weights
-from shared.runs.folder import check_finished, is_released
+from shared.runs.folder import check_finished, is_released, require_whole
 from shared.runs.record import ModelRecord, read_model_record
 from shared.runs.released import Release
 from shared.task import Task
@@ -90,6 +90,7 @@ def read_model(task: Task, run: Path, licence: str | None) -> Model:
         RunError: The run is damaged.
     """
     check_finished(run)
+    require_whole(run)
     record = read_model_record(run)
     if record.task != task.name:
         raise UsageError(f"{run} is a run of {record.task}; export it with `{record.task} export`")

@@ -11,7 +11,8 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 
 from shared.errors import DataError
-from shared.models.backbones.build import build_backbone
+from shared.models.backbones.build import build_backbone, find_backbone
+from shared.models.held_stages import fitted_record
 from shared.models.network import Trunk
 from shared.models.pooling import POOLINGS
 from shared.models.weights import load_weights
@@ -29,8 +30,8 @@ class Codes(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  
         backbone: Name of the network; `backbones()` lists all.
         weights: "imagenet", "packaged", "random", a weights file, or the folder of a finished run.
         layer: Name of a layer, or several, whose codes are joined; None: the network's default.
-        pooling: How a layer's maps become a code: "avg_1x1", "avg_2x2", "avg_3x3", "max_1x1", "avg_max"; of a vision
-            transformer also "cls" and "cls_avg".
+        pooling: How a layer's maps become a code: "avg_1x1", "avg_2x2", "avg_3x3", "avg_7x7", "max_1x1", "avg_max";
+            of a vision transformer also "cls" and "cls_avg".
         size: Side to which images are resized, in pixels; None: they keep theirs.
         batch_size: Images that go through the network at once.
         device: Where it computes: "cpu", "cuda".
@@ -72,7 +73,8 @@ class Codes(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  
         if self.pooling not in POOLINGS:
             raise ValueError(f"pooling is {self.pooling!r}; allowed are {', '.join(POOLINGS)}")
         layers = (self.layer,) if isinstance(self.layer, str) else self.layer
-        backbone = build_backbone(self.backbone, layers=layers, seed=self.seed, input_size=self.size)
+        record = fitted_record(find_backbone(self.backbone), self.weights)
+        backbone = build_backbone(record, layers=layers, seed=self.seed, input_size=self.size)
         load_weights(backbone, self.weights)
         self.layers_ = backbone.layers
         self.network_ = Trunk(backbone, backbone.layers, self.pooling).eval().requires_grad_(False).to(self.device)

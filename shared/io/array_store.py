@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import itertools
 import json
@@ -28,6 +29,20 @@ def cache_folder(kind: str) -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "medtl" / kind
 
 
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keeps other processes out of a folder of the cache for a `with` block: what is missing is computed once.
+
+    Args:
+        folder: The folder; it is made where it is missing, and its images are for this user alone.
+    """
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 class ArrayView:
     """Reads rows of several `.npy` files in any order, as if they were one array; only requested rows are read.
 
@@ -41,21 +56,25 @@ class ArrayView:
 
     def __init__(self, files: Sequence[Path], file: NDArray[np.int64], row: NDArray[np.int64]) -> None:
         self.files, self.file, self.row = tuple(files), file, row
-        self._maps = [np.load(path, mmap_mode="r", allow_pickle=False) for path in files]
-        self.dtype = self._maps[0].dtype
-        self.shape: tuple[int, ...] = (len(file), *self._maps[0].shape[1:])
+        maps = [np.load(path, mmap_mode="r", allow_pickle=False) for path in files]
+        self._offsets = tuple(one.offset for one in maps)
+        self.dtype = maps[0].dtype
+        self.shape: tuple[int, ...] = (len(file), *maps[0].shape[1:])
         self._bytes_a_row = int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
 
     def __len__(self) -> int:
         return len(self.file)
 
     def at(self, index: int) -> Array:
-        """Returns one row, without the first axis, as a memory-mapped view of its file.
+        """Reads one row into a new array, without the first axis.
 
         Args:
-            index: Index of the row in this view, from 0.
+            index: Index of the row in this view, from 0; or counted from the end where it is negative.
         """
-        return self._maps[int(self.file[index])][int(self.row[index])]
+        result = np.empty(self.shape[1:], self.dtype)
+        start = int(self.row[index]) * self._bytes_a_row
+        self._read(int(self.file[index]), start, result.reshape(-1).view(np.uint8))
+        return result
 
     def block(self, start: int, stop: int) -> Array:
         """Reads consecutive rows into a new array [stop - start, ...].
@@ -88,7 +107,7 @@ class ArrayView:
 
     def _read(self, number: int, start: int, raw: NDArray[np.uint8]) -> None:
         with self.files[number].open("rb", buffering=0) as stream:
-            stream.seek(self._maps[number].offset + start)
+            stream.seek(self._offsets[number] + start)
             done = 0
             while done < len(raw):  # the system reads at most 2 GiB at once
                 got = stream.readinto(raw[done:].data)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import resource
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -15,6 +17,8 @@ DECODE_CPU_S = 120.0
 """Seconds of computing after which a file is given up: several times what the largest one takes."""
 AGAIN_S = 1.0
 """Seconds after which a decoder that went on is interrupted again."""
+STUCK_CPU_S = 60
+"""Further seconds of computing for a decoder to return to Python; then the system ends this process."""
 
 _bounded = False
 """Whether a bound of computing holds in the main thread; a boundary within another one has none of its own."""
@@ -28,7 +32,9 @@ class _TooLong(BaseException):
 def contained(refusal: Callable[[str], MedtlError], *loggers: str) -> Iterator[None]:
     """Contains decoders of foreign files: their warnings and logs stay inside, their faults become refusals.
 
-    In the main thread, what computes longer than `DECODE_CPU_S` is given up as soon as it returns to Python.
+    In the main thread, what computes longer than `DECODE_CPU_S` is given up as soon as it returns to Python. Nothing in
+    this process can end a decoder in C that does not return: after `STUCK_CPU_S` more the system ends the process
+    (SIGXCPU), without a core file, which would hold the images.
 
     Args:
         refusal: Makes the error from the rest of a sentence whose subject is the file ("is damaged ...").
@@ -61,14 +67,31 @@ def _computing_bounded() -> Iterator[None]:
         yield
         return
     before = signal.signal(signal.SIGVTALRM, _give_up)
-    signal.setitimer(signal.ITIMER_VIRTUAL, DECODE_CPU_S, AGAIN_S)
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    most = math.ceil(used.ru_utime + used.ru_stime + DECODE_CPU_S) + STUCK_CPU_S
     _bounded = True
+    try:
+        with _at_most(resource.RLIMIT_CPU, most), _at_most(resource.RLIMIT_CORE, 0):
+            signal.setitimer(signal.ITIMER_VIRTUAL, DECODE_CPU_S, AGAIN_S)
+            try:
+                yield
+            finally:
+                signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+    finally:
+        _bounded = False
+        signal.signal(signal.SIGVTALRM, before)
+
+
+@contextmanager
+def _at_most(kind: int, most: int) -> Iterator[None]:
+    """Lowers a limit of this process while the body runs; a lower one stays."""
+    soft, hard = resource.getrlimit(kind)
+    allowed = [most, *(one for one in (soft, hard) if one != resource.RLIM_INFINITY)]
+    resource.setrlimit(kind, (min(allowed), hard))
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        _bounded = False
-        signal.signal(signal.SIGVTALRM, before)
+        resource.setrlimit(kind, (soft, hard))
 
 
 def _give_up(*_: Any) -> None:

@@ -118,7 +118,7 @@ def _statistics(network: Network) -> list[Tensor]:
 
 def _trunk_of(network: Network) -> Trunk:
     """The trunk of a network, which shares its modules."""
-    trunk = Trunk(network.backbone, network.layers, network.pooling)
+    trunk = Trunk(network.backbone, network.layers, network.pooling, mirrored=network.mirrored)
     trunk.evidence = network.evidence
     return trunk
 

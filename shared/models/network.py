@@ -17,6 +17,7 @@ class Trunk(nn.Module):
     """Maps images to features: the pooled outputs of a backbone's layers.
 
     Attributes:
+        mirrored: Whether, in evaluation mode, features are the mean of those of an image and of its mirror image.
         evidence: Map of the evidence in the layers, whose strongest places are the last feature; None under another
             pooling than `EVIDENCE`.
 
@@ -24,21 +25,30 @@ class Trunk(nn.Module):
         backbone: The backbone, which outputs the feature maps of `layers`.
         layers: Names of the layers whose pooled outputs are concatenated to the features.
         pooling: One of `shared.models.pooling.POOLINGS`.
+        mirrored: The attribute of this name.
 
     Raises:
         ConfigError: The pooling is `EVIDENCE`, and a layer gives vectors, which have no places.
     """
 
-    def __init__(self, backbone: Backbone, layers: Sequence[str], pooling: str) -> None:
+    def __init__(self, backbone: Backbone, layers: Sequence[str], pooling: str, *, mirrored: bool = False) -> None:
         super().__init__()
+        self.mirrored = mirrored
         self.backbone = backbone
         self.layers = tuple(layers)
         self.pooling = pooling
         self.evidence = EvidenceMap(_map_widths(backbone, self.layers)) if pooling == EVIDENCE else None
 
     def features(self, images: Tensor) -> Tensor:
-        """Computes features, float32 [N, feature_width], of images float32 [N, channels, size, size] in 0..1."""
-        return self.features_of(self.backbone(images))
+        """Computes features, float32 [N, feature_width], of images float32 [N, channels, size, size] in 0..1.
+
+        Where the trunk is mirrored and in evaluation mode, an image and its mirror image, left and right exchanged,
+        have the same features: the mean of both.
+        """
+        if not self.mirrored or self.training:
+            return self.features_of(self.backbone(images))
+        both = self.features_of(self.backbone(torch.cat([images, images.flip(-1)])))
+        return both.reshape(2, -1, both.shape[1]).mean(dim=0)
 
     def features_of(self, maps: Mapping[str, Tensor]) -> Tensor:
         """Computes features, float32 [N, feature_width]: the pooled outputs of the network's layers, joined in their
@@ -60,15 +70,23 @@ class Network(Trunk):
         pooling: One of `shared.models.pooling.POOLINGS`.
         feature_width: Width of the features.
         classes: Number of classes.
+        mirrored: Whether, in evaluation mode, features are the mean of those of an image and of its mirror image.
 
     Raises:
         ConfigError: The pooling is `EVIDENCE`, and a layer gives vectors, which have no places.
     """
 
     def __init__(
-        self, backbone: Backbone, layers: Sequence[str], pooling: str, feature_width: int, classes: int
+        self,
+        backbone: Backbone,
+        layers: Sequence[str],
+        pooling: str,
+        feature_width: int,
+        classes: int,
+        *,
+        mirrored: bool = False,
     ) -> None:
-        super().__init__(backbone, layers, pooling)
+        super().__init__(backbone, layers, pooling, mirrored=mirrored)
         self._add_head(feature_width, classes)
 
     def _add_head(self, feature_width: int, classes: int) -> None:

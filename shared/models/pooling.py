@@ -13,8 +13,9 @@ EVIDENCE = "avg_evidence"
 CLASS_POOLINGS = ("cls", "cls_avg")
 """cls: the class token of a vision transformer; cls_avg: the class token and the average of the patches, joined, as
 DINOv2's linear classifiers use them. Source: Oquab et al., arXiv 2304.07193, on linear probing."""
-POOLINGS = ("avg_1x1", "avg_2x2", "avg_3x3", "max_1x1", "avg_max", *CLASS_POOLINGS, EVIDENCE)
-"""avg_KxK: average over a K x K grid; max_1x1: global maximum; avg_max: global average and global maximum, joined."""
+POOLINGS = ("avg_1x1", "avg_2x2", "avg_3x3", "avg_7x7", "max_1x1", "avg_max", *CLASS_POOLINGS, EVIDENCE)
+"""avg_KxK: average over a K x K grid, of which 7 x 7 is what the first dense layer of a VGG receives; max_1x1: global
+maximum; avg_max: global average and global maximum, joined."""
 
 
 def as_maps(output: Tensor) -> Tensor:

@@ -65,9 +65,13 @@ def build_network(record: ModelRecord, width: int, *, seed: int = 0) -> Network:
     count = len(record.classes)
     if record.is_ensemble:
         members = [_parts(stated, derive_seed(seed, "member", number)) for number, stated in enumerate(record.trunks)]
-        network: Network = Ensemble([Trunk(*parts) for parts in members], width, count)
+        trunks = [
+            Trunk(*parts, mirrored=_is_mirrored(stated)) for parts, stated in zip(members, record.trunks, strict=True)
+        ]
+        network: Network = Ensemble(trunks, width, count)
     else:
-        network = Network(*_parts(record.backbone, seed), width, count)
+        mirrored = _is_mirrored(record.backbone)
+        network = Network(*_parts(record.backbone, seed), width, count, mirrored=mirrored)
     for name, classes in record.auxiliary.items():
         network.auxiliary.append(AuxiliaryHead(name, width, classes))
     return network
@@ -77,3 +81,8 @@ def _parts(stated: Mapping[str, Any], seed: int) -> tuple[Backbone, Sequence[str
     """Backbone, layers and pooling of a trunk that a record describes."""
     backbone = build_backbone(stated["name"], layers=stated["layers"], seed=seed, input_size=stated["size"])
     return backbone, stated["layers"], stated["pooling"]
+
+
+def _is_mirrored(stated: Mapping[str, Any]) -> bool:
+    """Whether a trunk that a record describes sees mirror images too; records of before do not say it."""
+    return bool(stated.get("mirrored", False))

@@ -175,5 +175,7 @@ def build_network(experiment: Experiment, features: FeatureSpec, classes: int) -
     width = feature_width(backbone, features.layers, features.pooling, spec.channels, spec.size)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(derive_seed(experiment.config.seed, "head"))
-        network = Network(backbone, features.layers, features.pooling, width, classes)
+        network = Network(
+            backbone, features.layers, features.pooling, width, classes, mirrored=experiment.config.backbone.mirrored
+        )
     return network.to(memory_format=torch.channels_last), report

@@ -47,9 +47,9 @@ from shared.pipeline.scores import Scores, neighbours, reference_features, score
 from shared.pipeline.trained import Trained
 from shared.processes.memory import peak_memory_mib
 from shared.reporting.finished import Finished
-from shared.reporting.run_report import write_report
+from shared.reporting.run_report import write_numbers, write_report
 from shared.runs.acquisition import seen_in
-from shared.runs.folder import finish
+from shared.runs.folder import EXPORTED, finish
 from shared.runs.predictions import write_predictions
 from shared.runs.record import ModelRecord
 from shared.runs.seen import Seen
@@ -70,7 +70,7 @@ EVALUATED = SPLITS[1:]
 """Validation and test."""
 
 
-def finish_run(experiment: Experiment, trained: Trained, origin: Origin, started: float) -> None:
+def finish_run(experiment: Experiment, trained: Trained, origin: Origin, started: float, *, whole: bool = True) -> None:
     """Chooses the decision rule on validation, evaluates the test set once, and writes the run folder.
 
     Args:
@@ -78,6 +78,7 @@ def finish_run(experiment: Experiment, trained: Trained, origin: Origin, started
         trained: The trained network with its data.
         origin: Where the network comes from.
         started: `time.monotonic()` when the run began.
+        whole: Whether the network is exported and a report with pictures written; else only numbers and weights are.
 
     Raises:
         ExportError: The exported network differs from the network.
@@ -95,10 +96,11 @@ def finish_run(experiment: Experiment, trained: Trained, origin: Origin, started
     probabilities = {name: _answers(experiment, trained, name, found, temperature) for name, found in scores.items()}
     decision = choose_decision(experiment, trained, probabilities.get("validation"), origin.choices)
     ood_rule = choose_ood_rule(experiment, trained, None if judged is None else judged.ood, reference)
-    difference = _export(job, reference)
+    difference = _write_network(job, reference, whole=whole)
     record = _record(experiment, trained, origin, temperature, decision, ood_rule)
-    licences = (*licences_of_first_weights(record), IMAGES_UNKNOWN)
-    write_properties(job.folder / "model.onnx", record, job.folder.resolve().name, licences)
+    if whole:
+        licences = (*licences_of_first_weights(record), IMAGES_UNKNOWN)
+        write_properties(job.folder / EXPORTED, record, job.folder.resolve().name, licences)
     environment = _environment(job.device, difference, time.monotonic() - started)
     sizes = _sizes(experiment, trained, scores)
     _write(trained, record, probabilities, scores, sizes, origin.seen, environment)
@@ -129,13 +131,13 @@ def finish_run(experiment: Experiment, trained: Trained, origin: Origin, started
             varied=varied,
         ),
         device=job.device,
-        explained_images=experiment.explained_images,
+        explained_images=experiment.explained_images if whole else 0,
         published=origin.published,
     )
-    write_report(experiment.task, job.folder, finished, job.progress)
+    (write_report if whole else write_numbers)(experiment.task, job.folder, finished, job.progress)
     (job.folder / "checkpoint.pt").unlink(missing_ok=True)
     shutil.rmtree(job.folder / FOLDER, ignore_errors=True)
-    finish(job.folder, experiment.task.name)
+    finish(job.folder, experiment.task.name, whole=whole)
 
 
 def warn_of_abstention(results: Mapping[str, Mapping[str, Any]], positive_name: str | None) -> None:
@@ -192,16 +194,22 @@ def _chosen_by(experiment: Experiment, trained: Trained) -> tuple[str, ...]:
     return experiment.config.data.statements
 
 
-def _export(job: Job, reference: Reference) -> float:
-    """Writes weights, exported network and out-of-distribution reference; returns the largest difference of outputs."""
+def _write_network(job: Job, reference: Reference, *, whole: bool) -> float | None:
+    """Writes weights and out-of-distribution reference, of a whole run also the exported network.
+
+    Returns:
+        The largest difference between the outputs of the exported network and the network; None where there is none.
+    """
     network, folder = job.network.cpu().eval(), job.folder
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     with writing(folder / "model.safetensors") as partial:
         save_file(tensors, partial)
     reference.write(folder)
+    if not whole:
+        return None
     count = min(EXPORT_CHECK_IMAGES, len(job.validation.samples))
     check = np.stack([job.validation.images[i] for i in range(count)])
-    return export_onnx(network, job.spec, folder / "model.onnx", check)
+    return export_onnx(network, job.spec, folder / EXPORTED, check)
 
 
 def _record(
@@ -366,8 +374,8 @@ def _usage_context(experiment: Experiment) -> UsageContext:
     return UsageContext(rule.prevalence, rule.miss_cost) if isinstance(rule, Screening) else UsageContext()
 
 
-def _environment(device: torch.device, difference: float, seconds: float) -> dict[str, Any]:
-    """Machine, versions, time and memory of the run, and by how much the exported network differs."""
+def _environment(device: torch.device, difference: float | None, seconds: float) -> dict[str, Any]:
+    """Machine, versions, time and memory of the run, and by how much the exported network, if any, differs."""
     return {
         "python": platform.python_version(),
         "system": platform.system(),

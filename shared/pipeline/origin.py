@@ -71,7 +71,8 @@ def origin_of_training(experiment: Experiment, data: SplitData, fitted: Fitted) 
 
 
 def describe_trunk(network: Network, spec: Preprocessing, weights: WeightsReport) -> dict[str, Any]:
-    """Describes the backbone of a network for the model record: name, layers, pooling, size and weights.
+    """Describes the backbone of a network for the model record: name, layers, pooling, size, whether it also sees
+    mirror images, and weights.
 
     Args:
         network: The network, which has one backbone.
@@ -83,6 +84,7 @@ def describe_trunk(network: Network, spec: Preprocessing, weights: WeightsReport
         "layers": list(network.layers),
         "pooling": network.pooling,
         "size": network.backbone.input_size or spec.size,
+        "mirrored": network.mirrored,
         "weights": weights.to_json(),
     }
 

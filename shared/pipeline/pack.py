@@ -27,7 +27,7 @@ from shared.models.restore import load_trained
 from shared.prediction.predictor import Predictor
 from shared.progress import Progress
 from shared.runs.configuration import read_configs, text_without_folders
-from shared.runs.folder import MODEL_FILES, check_finished, finish, finished_at, is_released
+from shared.runs.folder import MODEL_FILES, check_finished, finish, finished_at, is_released, require_whole
 from shared.runs.outside_tests import OUTSIDE_TESTS
 from shared.runs.record import ModelRecord, read_model_record
 from shared.runs.released import Release, released_bytes
@@ -101,6 +101,7 @@ def pack(
     if not NAME.fullmatch(out.name):
         raise UsageError(f"{out.name!r} is no name for a model: allowed are a to z, 0 to 9 and hyphens between")
     check_finished(run)
+    require_whole(run)
     record = read_model_record(run)
     if record.task != task.name:
         raise UsageError(f"{run} is a run of {record.task}; `{task.name}` cannot pack it")

@@ -323,6 +323,8 @@ def _faults_of_options(task: Task, config: Config) -> Iterator[str]:
     if config.decision.get("ood_varied") and not _augments(options):
         yield "decision.ood_varied: does nothing without strategy.augmentation, which varies the images"
     yield from _faults_of_evidence(config, options)
+    if config.backbone.mirrored and not isinstance(options, TrainingOptions):
+        yield f"backbone.mirrored: {options.name} learns from features of the images alone; leave it out"
     hidden_target = config.data.target is not None and config.data.target.labels != "used"
     if not hidden_target:
         yield from _faults_without_target(strategy, options)

@@ -14,7 +14,7 @@ from pathlib import Path
 from accelerate import PartialState
 
 from shared.adaptation.observer import observer_of
-from shared.config.describe import to_yaml
+from shared.config.paths import RUN_CONFIG
 from shared.config.schema import Config
 from shared.data.finding_masks import with_masks
 from shared.data.loading import load_dataset, require_data
@@ -22,7 +22,6 @@ from shared.data.partition import SplitData, split_data
 from shared.data.split import Split
 from shared.data.unjudged import leave_out_unjudged
 from shared.errors import ConfigError
-from shared.io.atomic import write_text
 from shared.models.weight_files import IMAGENET_SPEC, PACKAGED, RANDOM
 from shared.models.weights import require_weights
 from shared.pipeline.build import check_fit, read_splits
@@ -33,7 +32,8 @@ from shared.pipeline.preflight import Experiment, preflight
 from shared.pipeline.tracking import UNTRACKED, tracking
 from shared.pipeline.trained import Trained
 from shared.progress import Progress
-from shared.runs.folder import check_finished, is_finished, locked
+from shared.runs.configuration import Written
+from shared.runs.folder import DONE, check_finished, is_finished, is_whole, locked
 from shared.runs.record import read_model_record
 from shared.samples import Dataset
 from shared.task import Task
@@ -43,7 +43,13 @@ log = logging.getLogger(__name__)
 
 
 def run(
-    task: Task, config: Config, *, root: Path, out: Path | None = None, progress: Progress = lambda *_: None
+    task: Task,
+    config: Config,
+    *,
+    root: Path,
+    out: Path | None = None,
+    whole: bool = True,
+    progress: Progress = lambda *_: None,
 ) -> Path:
     """Trains a network as configured, evaluates, exports and reports it.
 
@@ -54,6 +60,7 @@ def run(
         config: The configuration.
         root: Folder that holds run folders.
         out: The run folder; None: one under `root`, named by `run_name`.
+        whole: Whether the run is exported and has a report; else it holds its numbers and weights.
         progress: Called with (what, done, total, note).
 
     Returns:
@@ -66,7 +73,7 @@ def run(
         RunError: The run is in use or damaged.
         ExportError: The exported network differs from the trained one.
     """
-    return run_experiment(preflight(task, config), root=root, out=out, progress=progress)
+    return run_experiment(preflight(task, config), root=root, out=out, whole=whole, progress=progress)
 
 
 def run_experiment(
@@ -75,6 +82,7 @@ def run_experiment(
     root: Path,
     under: str = "",
     out: Path | None = None,
+    whole: bool = True,
     progress: Progress = lambda *_: None,
 ) -> Path:
     """Trains, evaluates, exports and reports an experiment that `preflight` has checked.
@@ -84,6 +92,7 @@ def run_experiment(
         root: Folder that holds run folders, and generated synthetic data.
         under: Folder below `root` for the run, apart from those that `models` lists; empty: `root` itself.
         out: The run folder; None: one named by `run_name`.
+        whole: Whether the run is exported and has a report; else it holds its numbers and weights.
         progress: Called with (what, done, total, note).
 
     Returns:
@@ -97,13 +106,15 @@ def run_experiment(
     with processes.main_process_first():
         dataset = _load(experiment, root, progress)
     folder = out or root / under / run_name(experiment, dataset)
-    if holds_run(folder, to_yaml(experiment.config), dataset.fingerprint):
+    written = Written.of(experiment.config)
+    if holds_run(folder, written, dataset.fingerprint) and (is_whole(folder) or not whole):
         log.warning("%s is finished already; nothing is trained again", folder)
         return folder
     with locked(folder) if processes.is_main_process else nullcontext():
         started = time.monotonic()
         if processes.is_main_process:
-            write_text(folder / "config.yaml", to_yaml(experiment.config))
+            (folder / DONE).unlink(missing_ok=True)  # of a run that is made whole, which is trained again
+            written.write(folder)
         is_main = processes.is_main_process
         with tracking(experiment, folder) if is_main else nullcontext(UNTRACKED) as tracked:
             data, splits, fitted = _train(
@@ -111,7 +122,7 @@ def run_experiment(
             )
             if is_main:
                 trained = Trained(data, splits, fitted.job, fitted.history, fitted.out_of_fold)
-                finish_run(experiment, trained, origin_of_training(experiment, data, fitted), started)
+                finish_run(experiment, trained, origin_of_training(experiment, data, fitted), started, whole=whole)
                 tracked.end(fitted.history, by_folds=data.folds is not None)
     return folder
 
@@ -153,12 +164,12 @@ def _load(experiment: Experiment, root: Path, progress: Progress) -> Dataset:
     return dataset
 
 
-def holds_run(folder: Path, config: str, fingerprint: str) -> bool:
+def holds_run(folder: Path, config: Written, fingerprint: str) -> bool:
     """Tells whether a folder holds a run, finished.
 
     Args:
         folder: The folder; it need not exist.
-        config: The content of the run's `config.yaml`.
+        config: The configuration of the run.
         fingerprint: Fingerprint of its data.
 
     Raises:
@@ -166,8 +177,8 @@ def holds_run(folder: Path, config: str, fingerprint: str) -> bool:
     """
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder} is a file; choose another --out, for a folder")
-    earlier = folder / "config.yaml"
-    if earlier.is_file() and earlier.read_text(encoding="utf-8") != config:
+    earlier = folder / RUN_CONFIG
+    if earlier.is_file() and not config.is_in(folder):
         raise ConfigError(f"{folder} holds a run of another configuration; choose another --out")
     if folder.is_dir() and not earlier.is_file() and any(path.name != ".lock" for path in folder.iterdir()):
         raise ConfigError(f"{folder} holds files and no run; choose another --out")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from shared.data.copies import copies_text
@@ -19,9 +17,10 @@ from shared.evaluation.decision.length import Length, range_words
 from shared.evaluation.decision.ood import Reference, of_series
 from shared.evaluation.decision.places import Values, find_places
 from shared.prediction.answer import CAUTION, UNDECIDED, Answer, SliceAnswer, with_origins
+from shared.prediction.session import BATCH, judge, open_session
 from shared.runs.acquisition import differences, not_covered
 from shared.runs.certificate import models_among, restated
-from shared.runs.folder import ANSWERING, check_finished
+from shared.runs.folder import ANSWERING, EXPORTED, check_finished
 from shared.runs.outside_tests import read_outside_tests
 from shared.runs.provenance import Provenance
 from shared.runs.record import read_model_record
@@ -30,9 +29,6 @@ from shared.runs.verdict import read_verdict
 from shared.samples import NOT_STATED, UNKNOWN_DOMAIN
 from shared.task import Image, Item, Preprocessing
 
-BATCH, OOD_BATCH = 16, 512
-"""Images that go through the network at once, and features that are compared at once: one product of large matrices
-takes less time than many small ones, between which ONNX Runtime's threads hold the cores."""
 SYNTHETIC_NOTE = "this model was trained on synthetic images; its answer on a real one means nothing"
 NOT_SYNTHETIC = (
     "is not known to be synthetic, and the model was trained on synthetic images: its score means nothing for it"
@@ -72,14 +68,7 @@ class Predictor:
         self.outside = [kind for test in read_outside_tests(run).values() for kind in test.get("negative_series", [])]
         self.seen, self.reference = Seen.read(run, self.record.copy_rule), Reference.read(run)
         self.preprocess = preprocess
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
-        options.intra_op_num_threads = threads or cores
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # others need the cores meanwhile
-        self.session = onnxruntime.InferenceSession(
-            str(run / "model.onnx"), sess_options=options, providers=["CPUExecutionProvider"]
-        )
+        self.session = open_session(run / EXPORTED, threads)
         self._check_network()
 
     def _check_network(self) -> None:
@@ -127,15 +116,7 @@ class Predictor:
         Returns:
             Probabilities, float64 [N, classes], 0 to 1, and out-of-distribution scores, float64 [N], 0 to 2.
         """
-        rows, ood = [], []
-        for start in range(0, len(images), OOD_BATCH):
-            found = [
-                self.session.run(["probabilities", "features"], {"images": np.stack(images[at : at + BATCH])})
-                for at in range(start, min(start + OOD_BATCH, len(images)), BATCH)
-            ]
-            rows += [probabilities for probabilities, _ in found]
-            ood.append(self.reference.scores(np.concatenate([features for _, features in found])))
-        return np.concatenate(rows).astype(np.float64), np.concatenate(ood)
+        return judge(self.session, self.reference, images)
 
     def auxiliary(self, images: Sequence[Image]) -> dict[str, dict[str, float]]:
         """Computes the answers to the model's auxiliary tasks, averaged over slices, in a pass of its own.

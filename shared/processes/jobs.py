@@ -1,14 +1,22 @@
-"""Runs independent pieces of work: in one process after another here, or on a cluster (`shared.processes.ray`)."""
+"""Runs independent pieces of work: in warm processes on this machine, or on a cluster (`shared.processes.ray`)."""
 
 from __future__ import annotations
 
+import os
+import queue
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from shared.errors import MedtlError
-from shared.processes.worker import run_in_subprocess
+from shared.processes.memory import available_bytes, begin_peak, cores
+from shared.processes.worker import Report, Worker
 from shared.progress import Progress
+
+ITEM_BYTES = 4 << 30
+"""Memory that is set aside for each process: more than a fine-tuning of a small network takes."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +25,7 @@ class WorkItem:
 
     Attributes:
         name: Name that progress and reports show.
-        work: A function of an importable module; called as `work(*arguments, progress)` in a process of its own.
+        work: A function of an importable module; called as `work(*arguments, progress)` in another process.
         arguments: Its arguments; they are pickled, as is its result.
         gpu: Whether it uses a GPU where there is one.
     """
@@ -40,28 +48,136 @@ class Workers(Protocol):
         """
 
 
-class SerialExecutor:
-    """Runs each item in a new process on this machine, one after another."""
+class WarmProcesses:
+    """Runs items in a few processes of this machine, each of which takes one item after the other.
 
-    def run(self, items: Sequence[WorkItem], progress: Progress) -> Iterator[tuple[int, Any]]:
-        """Runs each item in a new process, one after another; a `MedtlError` of one does not stop the others.
+    What a process has imported and read serves its next item. One that ends early is replaced. An item computes with
+    the threads that it would have alone, as other threads round otherwise: all cores, or as many as `OMP_NUM_THREADS`
+    says; under 1 there is a process for each core. Where a GPU is used there is one process, for two would share its
+    memory. A context manager, at the end of which the processes end.
+
+    Args:
+        count: Number of processes at most; None: the cores divided by the threads of an item, as memory allows.
+    """
+
+    def __init__(self, count: int | None = None) -> None:
+        together = min(cores() // threads_of_item(), available_bytes() // ITEM_BYTES)
+        self._workers = [Worker(run_item, untrusted=False) for _ in range(count or max(1, together))]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the processes, once they are done with what they do."""
+        for worker in self._workers:
+            worker.close()
+
+    def call(self, work: Callable[..., Any], *arguments: Any, progress: Report = lambda *_: None) -> Any:
+        """Calls `work(*arguments, progress)` in one of the processes and returns its result.
 
         Args:
-            items: The items, in the order in which they are run.
-            progress: Called with ("items", finished, total, name of the running item).
+            work: A function of an importable module; it is pickled, as are its arguments and its result.
+            arguments: Its arguments without the last one.
+            progress: Called in this process with what the work reports.
+
+        Raises:
+            WorkFailed: The work raised a `MedtlError`, or its process ended without a result.
+        """
+        return self._workers[0].call("__call__", work, arguments, progress=progress)
+
+    def run(self, items: Sequence[WorkItem], progress: Progress) -> Iterator[tuple[int, Any]]:
+        """Runs the items, as many at once as there are processes; a `MedtlError` of one does not stop the others.
+
+        Args:
+            items: The items, in the order in which they are begun.
+            progress: Called with ("items", finished, total, what a running item does).
 
         Yields:
-            (index, result) of each item in turn; a `MedtlError` is the result of an item that failed.
+            (index, result) of each item, in the order in which they end; a `MedtlError` is the result of an item that
+            failed.
         """
-        for index, item in enumerate(items):
-            progress("items", index, len(items), item.name)
-            try:
-                yield index, run_in_subprocess(item.work, *item.arguments, progress=_as_note(progress, index, items))
-            except MedtlError as error:
-                yield index, error
+        alone = any(item.gpu for item in items) and _has_gpu()
+        workers = self._workers[: 1 if alone else len(items)]
+        waiting, told = queue.SimpleQueue[int](), queue.SimpleQueue[tuple[str, int, Any]]()
+        for index in range(len(items)):
+            waiting.put(index)
+        keepers = [
+            threading.Thread(target=_keep_busy, args=(worker, items, waiting, told), daemon=True) for worker in workers
+        ]
+        for keeper in keepers:
+            keeper.start()
+        done = 0
+        try:
+            while done < len(items):
+                kind, index, content = told.get()
+                if kind == "progress":
+                    progress("items", done, len(items), content)
+                    continue
+                if kind == "fault":
+                    raise content
+                done += 1
+                yield index, content
+        finally:
+            while done < len(items) and not waiting.empty():  # interrupted: nobody waits for the others
+                with suppress(queue.Empty):
+                    waiting.get_nowait()
+            for keeper, worker in zip(keepers, workers, strict=True):
+                while keeper.is_alive():
+                    keeper.join(0.1)
+                    if done < len(items):
+                        worker.kill()
 
 
-def _as_note(progress: Progress, index: int, items: Sequence[WorkItem]) -> Progress:
-    """Turns the progress of one item into the note of the progress of all."""
-    name = items[index].name
-    return lambda what, done, total, _: progress("items", index, len(items), f"{name}: {what} {done}/{total}")
+def _keep_busy(
+    worker: Worker,
+    items: Sequence[WorkItem],
+    waiting: queue.SimpleQueue[int],
+    told: queue.SimpleQueue[tuple[str, int, Any]],
+) -> None:
+    """Hands items to a process until none is left; its progress and results go to `told`."""
+    while True:
+        try:
+            index = waiting.get_nowait()
+        except queue.Empty:
+            return
+        item = items[index]
+
+        def report(what: str, done: int, total: int, _: str, index: int = index, name: str = item.name) -> None:
+            told.put(("progress", index, f"{name}: {what} {done}/{total}"))
+
+        told.put(("progress", index, item.name))
+        try:
+            result = worker.call("__call__", item.work, item.arguments, progress=report)
+        except MedtlError as error:
+            result = error
+        except BaseException as error:  # raised in the thread that waits for the items
+            told.put(("fault", index, error))
+            return
+        told.put(("result", index, result))
+
+
+def run_item(work: Callable[..., Any], arguments: tuple[Any, ...], progress: Report) -> Any:
+    """Does a piece of work in a process that may have done others before; its peak of memory is its own.
+
+    Args:
+        work: A function; called as `work(*arguments, progress)`.
+        arguments: Its arguments without the last one.
+        progress: Called with what the work reports.
+    """
+    begin_peak()
+    return work(*arguments, progress)
+
+
+def threads_of_item() -> int:
+    """Returns the threads that an item computes with: those of `OMP_NUM_THREADS`, else one for each core."""
+    stated = os.environ.get("OMP_NUM_THREADS", "")
+    return int(stated) if stated.isdecimal() and int(stated) else cores()
+
+
+def _has_gpu() -> bool:
+    from torch import cuda
+
+    return bool(cuda.is_available())

@@ -1,13 +1,19 @@
-"""Memory of a process: its peak, and that what is freed is kept for the next step."""
+"""Memory and cores of a process: its peak, what it can have, and that what is freed is kept for the next step."""
 
 from __future__ import annotations
 
 import ctypes
+import gc
+import os
 import resource
 import sys
+from contextlib import suppress
 from pathlib import Path
 
-STATUS = Path("/proc/self/status")
+STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+RESET_PEAK = "5"
+"""What sets the peak of a process to what it holds now, written to `CLEAR`. Source: proc_pid_clear_refs(5)."""
+MEMINFO, CGROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup/memory.max")
 TRIM_THRESHOLD, TOP_PAD, MMAP_MAX = -1, -2, -4
 """Numbers of parameters of glibc's `mallopt`. Source: malloc.h."""
 PAD_BYTES = 1 << 26
@@ -29,11 +35,37 @@ def keep_freed_memory() -> None:
     mallopt(TOP_PAD, PAD_BYTES)
 
 
-def peak_memory_mib() -> float:
-    """Returns the peak resident memory of this process so far, in MiB.
+def begin_peak() -> None:
+    """Gives freed memory back to the system and starts the peak of this process anew, where the system can do that."""
+    gc.collect()
+    with suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
+    with suppress(OSError):
+        CLEAR.write_text(RESET_PEAK, encoding="ascii")
 
-    It is that of one piece of work only where the process did nothing else. On Linux it is read from `/proc`, because
-    the figure of `getrusage` begins at the peak of the process that started this one.
+
+def cores() -> int:
+    """Returns the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def available_bytes() -> int:
+    """Returns the memory that programs can still take, within the limit of the container where there is one."""
+    try:
+        lines = MEMINFO.read_text(encoding="ascii").splitlines()
+        free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration):
+        free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with suppress(OSError, ValueError):  # "max" where there is no limit
+        free = min(free, int(CGROUP.read_text(encoding="ascii")))
+    return free
+
+
+def peak_memory_mib() -> float:
+    """Returns the peak resident memory of this process since its start or `begin_peak`, in MiB.
+
+    On Linux it is read from `/proc`, because the figure of `getrusage` begins at the peak of the process that started
+    this one.
     """
     try:
         lines = STATUS.read_text(encoding="ascii").splitlines()

@@ -16,6 +16,7 @@ from typing import Any
 from shared.errors import MedtlError, UsageError
 from shared.extras import missing
 from shared.processes.jobs import WorkItem
+from shared.processes.memory import begin_peak
 from shared.processes.worker import FAULT, WorkFailed
 from shared.progress import Progress
 
@@ -43,7 +44,7 @@ class RayWorkers:
         self.address, self.ray = address, ray
 
     def run(self, items: Sequence[WorkItem], progress: Progress) -> Iterator[tuple[int, Any]]:
-        """Runs the items on the cluster, each in a new process; running items report no progress.
+        """Runs the items on the cluster, in processes that take one after the other; they report no progress.
 
         Args:
             items: The items to run.
@@ -58,8 +59,8 @@ class RayWorkers:
         """
         with self._connected():
             gpus = self.ray.cluster_resources().get("GPU", 0)
-            # a new process for each item: its peak memory is its own, and a GPU's memory is freed
-            begin = self.ray.remote(max_calls=1, max_retries=RETRIES, retry_exceptions=False)(_run)
+            # what a process has imported and read serves its next item; one with a GPU ends, which frees its memory
+            begin = self.ray.remote(max_calls=int(gpus >= 1), max_retries=RETRIES, retry_exceptions=False)(_run)
             level, here = logging.getLogger().level, str(Path.cwd())
             waiting = {
                 begin.options(num_gpus=int(item.gpu and gpus >= 1), name=item.name).remote(
@@ -118,6 +119,7 @@ def _run(work: Callable[..., Any], arguments: tuple[Any, ...], folder: str, leve
     except OSError:
         return FAULT, f"{socket.gethostname()} has no folder {folder}: the cluster needs one shared file system"
     try:
+        begin_peak()
         return "result", work(*arguments, lambda *_: None)
     except MedtlError as error:
         return FAULT, str(error)

@@ -12,12 +12,13 @@ import torch
 from numpy.typing import NDArray
 
 from shared.errors import UsageError
-from shared.explanation.attribution import DEFAULT_METHOD, methods_for
-from shared.explanation.sanity_checks import Explained, Verdict, check_map
+from shared.explanation.attribution import DEFAULT_METHOD, METHODS, methods_for
+from shared.explanation.sanity_checks import Explained, Verdict, cascade, check_map
 from shared.io.atomic import write_array, write_bytes
 from shared.models.restore import load_trained
 from shared.prediction.answer import CAUTION, NOT_RELIABLE, UNDECIDED, Answer
 from shared.progress import Progress
+from shared.registry import check_names
 from shared.reporting.figures.sheets import explanation_picture
 from shared.task import Item, Task
 
@@ -41,6 +42,7 @@ class Explanation:
         verdict: Result of the checks; None where they were left out.
         picture: File of the overlay, PNG.
         raw: File of the attribution, NumPy's `.npy`.
+        cascade: Result of `shared.explanation.sanity_checks.cascade`; None where it was not asked for.
     """
 
     slice: int
@@ -52,14 +54,16 @@ class Explanation:
     verdict: Verdict | None
     picture: Path
     raw: Path
+    cascade: tuple[tuple[str, float], ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Makes plain data to add to an answer in JSON.
 
         Returns:
             `slice`, `label`, `status`, `probability` and `method` as in the attributes; `caution` as in `Answer`;
-            `checks`, the fields of the verdict with `believable`, or None without checks; `picture` and `raw`, names of
-            files without folders.
+            `checks`, the fields of the verdict with `believable`, or None without checks; `cascade`, a list of
+            `random_from`, the earliest stage with random weights, and `similarity`, or None where it was not asked for;
+            `picture` and `raw`, names of files without folders.
         """
         checks = None if self.verdict is None else {**asdict(self.verdict), "believable": self.verdict.believable}
         return {
@@ -70,6 +74,9 @@ class Explanation:
             "probability": self.probability,
             "method": self.method,
             "checks": checks,
+            "cascade": None
+            if self.cascade is None
+            else [{"random_from": name, "similarity": value} for name, value in self.cascade],
             "picture": self.picture.name,
             "raw": self.raw.name,
         }
@@ -89,6 +96,10 @@ class Explanation:
         else:
             checked = f"{NOT_BELIEVED}: {'; '.join(self.verdict.faults)}"
         explained = f"{self.method}{_place(self, task)}, {task.display_name(self.label)} {self.probability:.2f}"
+        if self.cascade is not None:
+            checked += "; likeness where weights are random from " + ", ".join(
+                f"{name} on {value:.2f}" if value >= 0 else f"{name} on: no map" for name, value in self.cascade
+            )
         return f"  {explained}: {checked}; {self.picture}"
 
 
@@ -108,10 +119,11 @@ class Explainer:
         target: The class to explain; None: the likeliest, or the likeliest positive one where the answer is positive.
         slices: Number of slices of a series to explain, those with the highest probability first.
         checks: Whether each map is checked.
+        cascade: Whether each map is compared with those of the network made random stage by stage.
         progress: Called with (what, done, total, note).
 
     Raises:
-        UsageError: No such class, or no such method for the run's network.
+        UsageError: No such class, no such method for the run's network, or no slice is to be explained.
         RunError: The run is damaged.
     """
 
@@ -125,10 +137,15 @@ class Explainer:
         target: str | None = None,
         slices: int = 3,
         checks: bool = True,
+        cascade: bool = False,
         progress: Progress = lambda *_: None,
     ) -> None:
+        if method is not None:
+            check_names("--method", [method], list(METHODS))
         task.register_backbones()
-        self.task, self.out, self.slices, self.checks = task, out, slices, checks
+        if slices < 1:
+            raise UsageError(f"--slices is {slices}; give a whole number from 1 on")
+        self.task, self.out, self.slices, self.checks, self.cascade = task, out, slices, checks, cascade
         self.network, self.record = load_trained(run)
         self.method = method or DEFAULT_METHOD
         if self.method not in (defined := methods_for(self.network)):
@@ -207,6 +224,7 @@ class Explainer:
             verdict=verdict,
             picture=self.out / f"{stem}.png",
             raw=self.out / f"{stem}.npy",
+            cascade=cascade(explained, found) if self.cascade else None,
         )
         write_bytes(explanation.picture, self._picture(image, explanation, answer))
         write_array(explanation.raw, found)

@@ -73,6 +73,18 @@ def write_report(task: Task, folder: Path, done: Finished, progress: Progress = 
     write_text(folder / "model_card.md", model_card(done.record, context))
 
 
+def write_numbers(task: Task, folder: Path, done: Finished, progress: Progress = lambda *_: None) -> None:
+    """Writes `report.json` alone into the run folder: the numbers of the report, without its page and pictures.
+
+    Args:
+        task: The application.
+        folder: The run folder.
+        done: The finished training.
+        progress: Called with (what, done, total, note).
+    """
+    write_json(folder / "report.json", report_tree(task, done, progress))
+
+
 def report_tree(task: Task, done: Finished, progress: Progress) -> dict[str, Any]:
     """Collects the content of `report.json`: every number of the report, as plain data.
 
@@ -303,7 +315,7 @@ def _facts(task: Task, done: Finished) -> list[tuple[str, Any]]:
     return [
         ("backbone", record.backbone["name"]),
         *_weights_facts(record),
-        ("features", _each_once(record, lambda trunk: f"{', '.join(trunk['layers'])}; pooling {trunk['pooling']}")),
+        ("features", _each_once(record, _features_text)),
         ("input", f"{_sides(record)} px, {dict(record.preprocessing.options)}"),
         ("training domains", ", ".join(record.domains)),
         ("acquisition of the training images", describe_seen(record.acquisition)),
@@ -350,6 +362,12 @@ def _weights_facts(record: ModelRecord) -> list[tuple[str, Any]]:
 def _each_once(record: ModelRecord, words: Callable[[Mapping[str, Any]], str]) -> str:
     """What is said of the backbone; of the members of an ensemble, each saying once."""
     return " | ".join(dict.fromkeys(words(trunk) for trunk in record.trunks))
+
+
+def _features_text(trunk: Mapping[str, Any]) -> str:
+    """Layers and pooling of a backbone, and whether it also sees mirror images."""
+    mirrored = "; mean of image and mirror image" if trunk.get("mirrored") else ""
+    return f"{', '.join(trunk['layers'])}; pooling {trunk['pooling']}{mirrored}"
 
 
 def _sides(record: ModelRecord) -> str:

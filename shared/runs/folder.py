@@ -19,7 +19,8 @@ RELEASED = "released.json"
 TRAINING_DIGESTS, SEEN_IMAGES, SEEN_DIGESTS = "training_digests.txt", "seen_images.npy", "seen_digests.npy"
 RECORDS = (TRAINING_DIGESTS, SEEN_IMAGES, SEEN_DIGESTS, "predictions.csv", "report.json")
 """Files that what was seen and what was measured is read from: half of one would be believed."""
-MODEL_FILES = ("model.json", "model.onnx", "model.safetensors", "features.npz")
+EXPORTED = "model.onnx"
+MODEL_FILES = ("model.json", EXPORTED, "model.safetensors", "features.npz")
 ANSWERING = (*MODEL_FILES[:2], "features.npz", TRAINING_DIGESTS, SEEN_IMAGES, SEEN_DIGESTS, "report.json")
 """Files that are read to answer inputs; a released model may keep the weights of `model.onnx` in a further one."""
 
@@ -27,6 +28,34 @@ ANSWERING = (*MODEL_FILES[:2], "features.npz", TRAINING_DIGESTS, SEEN_IMAGES, SE
 def is_finished(run: Path) -> bool:
     """Tells whether a run is finished: whether its folder holds the file `done`. False for a missing folder."""
     return (run / DONE).is_file()
+
+
+def is_whole(run: Path) -> bool:
+    """Tells whether a finished run has its exported network and report, which `compare` leaves out without `--keep`.
+
+    Args:
+        run: The run folder.
+
+    Raises:
+        RunError: The file `done` is damaged.
+    """
+    return EXPORTED in read_json(run / DONE).get("files", ())
+
+
+def require_whole(run: Path) -> None:
+    """Checks that a finished run can answer inputs, and has a report.
+
+    Args:
+        run: The run folder.
+
+    Raises:
+        UsageError: It was made without them, as cells of `compare` are.
+    """
+    if not is_whole(run):
+        raise UsageError(
+            f"{run} holds the numbers and weights of a run, without report and exported network; compare --keep (in "
+            f"Python keep=True) makes it whole, or: train {run}/config.yaml"
+        )
 
 
 def is_released(run: Path) -> bool:
@@ -41,11 +70,11 @@ def check_finished(run: Path, read: Collection[str] | None = None) -> None:
 
     Args:
         run: The run folder.
-        read: Names of the files that are going to be read, of which alone the content is checked; None: all. Of a
-            released model all are.
+        read: Names of the files that are going to be read, of which alone the content is checked; None: all that the
+            run has. Of a released model all are.
 
     Raises:
-        UsageError: The folder is no run folder, or the run is unfinished.
+        UsageError: The folder is no run folder, the run is unfinished, or it has no exported network and that is read.
         RunError: A model file is missing or was changed, or the run was written by another version.
     """
     if not any((run / name).is_file() for name in ("config.yaml", DONE)):
@@ -56,10 +85,12 @@ def check_finished(run: Path, read: Collection[str] | None = None) -> None:
         )
     done = read_json(run / DONE)
     hashes, records = done.get("files"), done.get("records")
-    if not isinstance(hashes, dict) or set(hashes) != set(MODEL_FILES) or not isinstance(records, dict):
+    if not isinstance(hashes, dict) or {*hashes, EXPORTED} != {*MODEL_FILES} or not isinstance(records, dict):
         if isinstance(hashes, dict) and (run / "model.json").is_file():
             _check_format(run, read_json(run / "model.json"))  # of another version, which has other files
         raise RunError(f"{run}/{DONE} does not name the files of the model and its records; {COPY_AGAIN}")
+    if read is not None and EXPORTED in read:
+        require_whole(run)
     for name, digest in (hashes | records).items():
         if read is not None and name not in read and not is_released(run):
             continue
@@ -98,7 +129,9 @@ def finished_at(run: Path) -> datetime:
         raise RunError(f"{run}/{DONE} does not say when the training ended; {COPY_AGAIN}") from None
 
 
-def finish(run: Path, task: str, ended: datetime | None = None, *, more: Iterable[str] = ()) -> None:
+def finish(
+    run: Path, task: str, ended: datetime | None = None, *, more: Iterable[str] = (), whole: bool = True
+) -> None:
     """Writes the file `done`, which marks a run as finished; it is the last step of a training.
 
     Args:
@@ -107,10 +140,12 @@ def finish(run: Path, task: str, ended: datetime | None = None, *, more: Iterabl
             model files; `shared.runs.listing.list_runs` finds the runs of an application by it.
         ended: When the training ended, where that was earlier: files of a finished run were written anew. None: now.
         more: Names of further files that must not change: all of a released model.
+        whole: Whether the run has an exported network.
     """
     records = sorted({name for name in RECORDS if (run / name).is_file()} | {*more} - {*MODEL_FILES})
-    hashes = {name: file_hash(run / name) for name in (*MODEL_FILES, *records)}
-    split = {"files": {name: hashes[name] for name in MODEL_FILES}, "records": {name: hashes[name] for name in records}}
+    files = [name for name in MODEL_FILES if whole or name != EXPORTED]
+    hashes = {name: file_hash(run / name) for name in (*files, *records)}
+    split = {"files": {name: hashes[name] for name in files}, "records": {name: hashes[name] for name in records}}
     when = (ended or datetime.now(UTC)).isoformat(timespec="seconds")
     write_json(run / DONE, {"task": task, "finished": when, **split})
 

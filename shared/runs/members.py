@@ -103,9 +103,10 @@ def why_no_mean_of_weights(members: Sequence[Member]) -> str | None:
         return f"{members[0].name} began with random weights, and runs that began elsewhere do not meet"
     for other in members[1:]:
         trunk = other.record.backbone
-        for key in ("name", "layers", "pooling", "size"):
-            if trunk[key] != first.backbone[key]:
-                return f"{other.name} has {key} {_words(trunk[key])}, {members[0].name} {_words(first.backbone[key])}"
+        for key in ("name", "layers", "pooling", "size", "mirrored"):
+            here, there = trunk.get(key, False), first.backbone.get(key, False)
+            if here != there:
+                return f"{other.name} has {key} {_words(here)}, {members[0].name} {_words(there)}"
         if (trunk["weights"]["sha256"], trunk["weights"]["reinitialised"]) != (start["sha256"], start["reinitialised"]):
             return f"{other.name} and {members[0].name} began with other weights"
         if other.record.auxiliary != first.auxiliary:

@@ -16,6 +16,7 @@ from shared.strategies._alignment import (
     alignment_strategy,
 )
 from shared.strategies._domain_classifier import DomainClassifier
+from shared.training.gradient_reversal import reversed_gradient
 
 MAX_PRODUCT = 4096
 """Largest width of the product of features and probabilities; wider ones are replaced by a random projection.
@@ -70,9 +71,12 @@ class CdanLoss(DomainLoss):
     def forward(self, batch: AlignmentBatch) -> Tensor:
         """Computes the weighted cross-entropy of the domains of a batch, a scalar.
 
-        The class probabilities get no gradient from it; the features get it reversed and scaled by `batch.lambda_`.
+        In the product the class probabilities count as constants, as in the authors' code; the features get its
+        gradient reversed and scaled by `batch.lambda_`. So do the scores by way of the entropies: what confuses the
+        domain classifier becomes more certain.
         """
-        probabilities = torch.softmax(batch.scores, dim=1).detach()
+        predicted = torch.softmax(batch.scores, dim=1)
+        probabilities = predicted.detach()
         if self.projected:
             projected = (batch.features @ self.feature_projection) * (probabilities @ self.class_projection)
             joint = projected / PROJECTED**0.5
@@ -80,8 +84,9 @@ class CdanLoss(DomainLoss):
             joint = (probabilities[:, :, None] * batch.features[:, None, :]).flatten(1)
         weights = batch.weights
         if self.entropy:
-            entropies = -(probabilities * probabilities.clamp_min(1e-6).log()).sum(dim=1)
-            weights = weights * _mean_one(1.0 + torch.exp(-entropies), batch.domains)
+            entropies = -(predicted * predicted.clamp_min(1e-6).log()).sum(dim=1)
+            certainties = 1.0 + torch.exp(-reversed_gradient(entropies, batch.lambda_))
+            weights = weights * _mean_one(certainties, batch.domains)
         loss: Tensor = self.classifier(joint, batch, weights)
         return loss
 
@@ -95,9 +100,12 @@ class CdanLoss(DomainLoss):
 
 
 def _mean_one(weights: Tensor, domains: Tensor) -> Tensor:
-    """Divides weights [M] by their mean in each domain, so that no domain counts more for being more confident."""
+    """Divides weights [M] by their mean in each domain, so that no domain counts more for being more confident.
+
+    The means are constants, as in the authors' code.
+    """
     counts = torch.bincount(domains).clamp_min(1)
-    means = torch.bincount(domains, weights) / counts
+    means = torch.bincount(domains, weights.detach()) / counts
     return weights / means[domains]
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
-from torch import Tensor
+from torch import Tensor, nn
 
 from shared.config.schema import Section
 from shared.data.split import Split
@@ -22,10 +22,14 @@ from shared.training.trainer import predict_features
 
 
 class ParameterOptions(Section):
-    """Options of the L2-SP penalty, which keeps parameters near those of the source."""
+    """Options of the L2-SP pull, which keeps parameters near those of the source."""
 
     strength: float = Field(
-        0.0, ge=0, description="L2-SP alpha: strength of the pull of each stage towards the source (0 or more; 0: none)"
+        0.0,
+        ge=0,
+        description="L2-SP alpha: strength of the pull of each stage towards the source (0 or more; 0: none). After "
+        "each step the learning rate times it is the share of the way back that is taken, as with the weight decay of "
+        "AdamW: 10 is weak, 1000 strong",
     )
     stages: dict[str, float] = Field(
         default_factory=dict,
@@ -83,11 +87,11 @@ class Options(TrainingOptions):
 
 
 class ConservativeObjective(Objective):
-    """Adds to the class loss the penalties on the distance from the source network (L2-SP, distillation).
+    """The class loss, with what keeps the network near the source: a pull on parameters (L2-SP), or distillation.
 
     Args:
         class_loss: Loss of the labelled images.
-        parameters: L2-SP penalty on the parameters; None: no penalty.
+        parameters: L2-SP pull on the parameters; None: no pull.
         outputs: Distillation loss of the outputs; None: no distillation.
         outputs_strength: Weight of the distillation loss, 0 or more.
     """
@@ -100,11 +104,11 @@ class ConservativeObjective(Objective):
         outputs_strength: float,
     ) -> None:
         super().__init__()
-        self.class_loss, self.parameter_distance, self.output_distance = class_loss, parameters, outputs
+        self.class_loss, self.source_parameters, self.output_distance = class_loss, parameters, outputs
         self.outputs_strength = outputs_strength
 
     def forward(self, network: Network, batch: Batch) -> Tensor:
-        """Computes the class loss of the labelled images plus the penalties, a scalar.
+        """Computes the class loss of the labelled images plus that of distillation, a scalar.
 
         Args:
             network: The network that is trained.
@@ -115,13 +119,21 @@ class ConservativeObjective(Objective):
         loss = self.class_loss.of(network.head(network.features_of(maps)), batch.labels)
         if self.output_distance is not None:
             loss = loss + self.outputs_strength * self.output_distance(network, images, maps)
-        if self.parameter_distance is not None:
-            loss = loss + self.parameter_distance(network)
         return loss
+
+    def after_step(self, network: Network, rates: Mapping[nn.Parameter, float]) -> None:
+        """Pulls the parameters towards those of the source.
+
+        Args:
+            network: The network that is trained.
+            rates: Learning rate of each parameter that is trained.
+        """
+        if self.source_parameters is not None:
+            self.source_parameters.pull(network, rates)
 
 
 class Conservative:
-    """Fine-tunes with a loss that grows with the distance from the source network."""
+    """Fine-tunes with a pull towards the parameters or the answers of the source network."""
 
     options = Options
     learns_from_target = False
@@ -147,7 +159,7 @@ class Conservative:
     def fit(self, job: Job, options: Options) -> list[dict[str, Any]]:
         """Trains `job.network` in place, in phases, and leaves in it the weights that the selection rule prefers.
 
-        The rule scores predictions of the classes; the penalties have no part in it.
+        The rule scores predictions of the classes; nothing else has a part in it.
 
         Returns:
             The history: a row for each L2 strength of the linear probe, if there was one, then a row for each epoch.
@@ -158,10 +170,10 @@ class Conservative:
         """
         l2_sp, outputs = options.parameters, options.outputs
         strengths = {name: l2_sp.stages.get(name, l2_sp.strength) for name in job.network.backbone.stages}
-        penalised = any(strengths.values()) or l2_sp.head
+        pulled = any(strengths.values()) or l2_sp.head
         objective = ConservativeObjective(
             options.class_loss(job),
-            SourceParameters(job.network, strengths, l2_sp.head) if penalised else None,
+            SourceParameters(job.network, strengths, l2_sp.head) if pulled else None,
             SourceOutputs(job.network, job.weights, outputs.temperature) if outputs.strength else None,
             outputs.strength,
         )

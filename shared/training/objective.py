@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -84,6 +84,14 @@ class Objective(nn.Module):
         Each name becomes a column of the training history.
         """
         return {}
+
+    def after_step(self, network: Network, rates: Mapping[nn.Parameter, float]) -> None:
+        """Changes the network in place after a step of the optimiser; by default not at all.
+
+        Args:
+            network: The network that is trained.
+            rates: Learning rate of each parameter that is trained.
+        """
 
     def evaluation_statistics(self, network: Network, split: Split) -> AbstractContextManager[None]:
         """Gives the network the BatchNorm statistics that fit a split, within a `with` block; by default its own.

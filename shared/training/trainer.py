@@ -187,6 +187,7 @@ class _Loop:
         if optimiser_state is not None:
             optimiser.load_state_dict(optimiser_state)
         while self.position.epoch < phase.epochs and not self._stopped():
+            network.train()
             set_mode(network.backbone.stages, network.head, names, self.batch_norm)
             objective.train()
             for batch in self._loader():
@@ -215,6 +216,8 @@ class _Loop:
             trained = [weight for group in optimiser.param_groups for weight in group["params"]]
             self.accelerator.clip_grad_norm_(trained, self.settings.clip_norm)
         optimiser.step()
+        rates = {weight: group["lr"] for group in optimiser.param_groups for weight in group["params"]}
+        self.loss_module.objective.after_step(self.network, rates)
         if self.average is not None:
             self.average.update_parameters(self.network)
         at.loss_sum += float(loss.detach())

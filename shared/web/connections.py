@@ -15,6 +15,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_S = 30
 """Seconds for the head of a request, from the connection or the end of the request before it."""
+UNREAD_S = 60
+"""Seconds for a client to read some of an answer that waits for it."""
 MAX_SILENT = 64
 """Largest number of connections without a request. Above it the oldest of the peer that has most of them is closed: a
 client that means it asks at once, and connects again."""
@@ -25,7 +27,7 @@ BUSY_S = "2"
 
 
 class BoundedProtocol(H11Protocol):
-    """An HTTP connection that is closed when it is silent too long, or others need its place.
+    """An HTTP connection that is closed when it is silent or reads nothing too long, or others need its place.
 
     Args:
         arguments: What uvicorn's `H11Protocol` takes.
@@ -35,6 +37,7 @@ class BoundedProtocol(H11Protocol):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._deadline: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begins to wait for a request, and makes room among those that wait."""
@@ -48,7 +51,19 @@ class BoundedProtocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stops waiting."""
         self._stop_waiting()
+        self._stop_unread()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Begins to wait for the client, which has not read what was sent."""
+        super().pause_writing()
+        self._stop_unread()
+        self._unread = self.loop.call_later(UNREAD_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Stops to wait for the client, which has read."""
+        self._stop_unread()
+        super().resume_writing()
 
     def handle_events(self) -> None:
         """Handles what has arrived, and stops to wait once the head of a request is among it."""
@@ -78,6 +93,11 @@ class BoundedProtocol(H11Protocol):
     def _wait_for_head(self) -> None:
         self._stop_waiting()
         self._deadline = self.loop.call_later(HEAD_S, self.transport.abort)
+
+    def _stop_unread(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _stop_waiting(self) -> None:
         if self._deadline is not None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import logging
 import os
 import secrets
@@ -23,6 +22,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.errors import ConfigError
+from shared.io.addresses import is_loopback
 
 logger = logging.getLogger(__name__)
 
@@ -59,20 +59,6 @@ ENTRANCE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>
 <h1>This page needs a token</h1><p>The server printed it when it started.</p>
 <form method="get" action="/"><label>Token <input name="token" type="password" autocomplete="off" required></label>
 <button>Open</button></form></body></html>"""
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address to listen on can be reached from this machine only.
-
-    Args:
-        host: "localhost" or an IP address; any other name counts as reachable.
-    """
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @dataclass(frozen=True)
@@ -204,7 +190,9 @@ class Guard:
         # One slash: an address that starts with two would lead to another host.
         place = "/" + scope["path"].lstrip("/\\")
         answer = RedirectResponse(f"{place}?{rest}" if rest else place, 303)
-        answer.set_cookie(self.cookie, self.access.derived("session"), httponly=True, samesite="strict", path="/")
+        session = self.access.derived("session")
+        is_secure = scope.get("scheme") == "https"
+        answer.set_cookie(self.cookie, session, httponly=True, samesite="strict", path="/", secure=is_secure)
         return answer
 
     def _has_bearer(self, headers: Headers) -> bool:

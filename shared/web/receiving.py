@@ -8,24 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from python_multipart.exceptions import MultipartParseError
-from python_multipart.multipart import MultipartParser, parse_options_header
+from python_multipart.multipart import parse_options_header
 
 from shared.errors import MedtlError, machine_fault
 from shared.io.archives import SEPARATOR
+from shared.io.multipart import MultipartFault, Parts, TooManyParts
+from shared.io.multipart import content_type as read_content_type
 
 FIELD = "files"
 MAX_BYTES = 2 << 30
 """2 GiB: a study of several thousand slices."""
 MAX_FILES = 10_000
 MAX_PARTS = MAX_FILES + 8
-MAX_HEADER_BYTES = 8192
-"""Largest header of one part, names included."""
+MAX_FIELD_BYTES = 8192
 MAX_NAME_BYTES = 200
 """Longest name of a file or folder; file systems take 255, and some bytes are left for partial names."""
 MAX_DEPTH = 16
@@ -62,28 +62,28 @@ async def receive(
     Raises:
         UploadRefused: The body is no multipart form, exceeds a bound, has no file, or a file name is not allowed.
     """
-    kind, options = parse_options_header(content_type)
-    boundary = options.get(b"boundary", b"")
-    if kind != b"multipart/form-data" or not boundary:
+    kind, options = read_content_type(content_type)
+    boundary = options.get("boundary", "")
+    if kind != "multipart/form-data" or not boundary:
         raise UploadRefused("send files as multipart/form-data, in parts named `files`", 415)
     writer, taken = _Writer(folder), 0
     try:
         try:
-            parser = MultipartParser(boundary, writer.callbacks())  # type: ignore[arg-type]
-            async for chunk in _unstalled(body):
+            parts = Parts(boundary, writer, MAX_PARTS)
+            async for chunk in unstalled(body):
                 taken += len(chunk)
                 if taken > max_bytes:
                     raise UploadRefused(f"the upload is larger than {max_bytes >> 20} MiB", 413)
-                await asyncio.to_thread(parser.write, chunk)
-            parser.finalize()
-        except MultipartParseError:
-            raise UploadRefused("the multipart form is damaged") from None
+                await asyncio.to_thread(parts.feed, chunk)
+            parts.finish()
+        except TooManyParts:
+            raise UploadRefused(f"the upload has more than {MAX_FILES} files", 413) from None
+        except MultipartFault as fault:
+            raise UploadRefused(str(fault)) from None
         except OSError as error:
             if (number := machine_fault(error)) is None:
                 raise
             raise UploadRefused(f"the server cannot store it: {os.strerror(number)}; try again later", 507) from None
-        if not writer.ended:
-            raise UploadRefused("the multipart form ends too soon")
     finally:
         writer.close()
     if not writer.files:
@@ -119,7 +119,15 @@ def _is_odd(part: str) -> bool:
     )
 
 
-async def _unstalled(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def unstalled(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Hands on the chunks of a body, and gives a sender up that sends nothing for `STALLED_S`.
+
+    Args:
+        body: Chunks of the request's body.
+
+    Raises:
+        UploadRefused: The sender counts as lost.
+    """
     while True:
         try:
             async with asyncio.timeout(STALLED_S):
@@ -133,60 +141,24 @@ async def _unstalled(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 @dataclass
 class _Writer:
-    """Receives the parser's callbacks and writes each file part to its path."""
+    """Takes the parts of a form, and writes each file to its path."""
 
     folder: Path
     files: int = 0
     fields: dict[str, str] = field(default_factory=dict)
-    ended: bool = False
-    _parts: int = 0
-    _header: tuple[bytearray, bytearray] = field(default_factory=lambda: (bytearray(), bytearray()))
-    _disposition: bytes = b""
     _field: str | None = None
     _value: bytearray = field(default_factory=bytearray)
     _stream: BinaryIO | None = None
-
-    def callbacks(self) -> dict[str, object]:
-        return {
-            "on_part_begin": self._begin,
-            "on_header_field": lambda data, start, end: self._collect(0, data[start:end]),
-            "on_header_value": lambda data, start, end: self._collect(1, data[start:end]),
-            "on_header_end": self._header_end,
-            "on_headers_finished": self._open,
-            "on_part_data": lambda data, start, end: self._write(data[start:end]),
-            "on_part_end": self._end,
-            "on_end": self._all,
-        }
 
     def close(self) -> None:
         if self._stream is not None:
             self._stream.close()
             self._stream = None
 
-    def _all(self) -> None:
-        self.ended = True
-
-    def _begin(self) -> None:
-        self._parts += 1
-        if self._parts > MAX_PARTS:
-            raise UploadRefused(f"the upload has more than {MAX_FILES} files", 413)
-        self._disposition, self._field, self._value = b"", None, bytearray()
-
-    def _collect(self, index: int, data: bytes) -> None:
-        self._header[index].extend(data)
-        if len(self._header[index]) > MAX_HEADER_BYTES:
-            raise UploadRefused("a part of the form has too long a header")
-
-    def _header_end(self) -> None:
-        name, value = (bytes(one) for one in self._header)
-        for one in self._header:
-            one.clear()
-        if name.lower() == b"content-disposition":
-            self._disposition = value
-
-    def _open(self) -> None:
+    def begin(self, headers: Mapping[str, bytes]) -> None:
         """Opens a file or a field for the part, by its header."""
-        _, options = parse_options_header(self._disposition)
+        self._field, self._value = None, bytearray()
+        _, options = parse_options_header(headers.get("content-disposition", b""))
         try:
             name = options.get(b"name", b"").decode()
             file_name = options[b"filename"].decode() if b"filename" in options else None
@@ -207,15 +179,15 @@ class _Writer:
         except (FileExistsError, NotADirectoryError):
             raise UploadRefused("two files of the upload have the same name") from None
 
-    def _write(self, data: bytes) -> None:
+    def data(self, data: bytes) -> None:
         if self._stream is not None:
             self._stream.write(data)
             return
         self._value.extend(data)
-        if len(self._value) > MAX_HEADER_BYTES:
-            raise UploadRefused(f"a field of the form is longer than {MAX_HEADER_BYTES} bytes", 413)
+        if len(self._value) > MAX_FIELD_BYTES:
+            raise UploadRefused(f"a field of the form is longer than {MAX_FIELD_BYTES} bytes", 413)
 
-    def _end(self) -> None:
+    def end(self) -> None:
         self.close()
         if self._field is not None:
             self.fields[self._field] = self._value.decode(errors="replace")

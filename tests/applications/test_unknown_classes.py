@@ -77,7 +77,7 @@ def test_a_comparison_asks_once_before_the_first_cell(
     persons: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("shared.processes.jobs.run_in_subprocess", lambda *_, **__: pytest.fail("a cell was begun"))
+    monkeypatch.setattr("shared.processes.jobs.WarmProcesses.run", lambda *_, **__: pytest.fail("a cell was begun"))
     (tmp_path / "plan.yaml").write_text(
         f"""
 name: plan

@@ -123,19 +123,20 @@ def test_mask_of_another_shape_is_refused() -> None:
         preprocess_mask(np.zeros((5, 5), dtype=bool), head(), SPEC)
 
 
-def test_images_are_cached_by_index_and_read_only() -> None:
+def test_images_are_made_once_and_exactly_as_prediction_makes_them() -> None:
     calls: list[str] = []
 
     def read(sample: Sample) -> np.ndarray:
         calls.append(sample.id)
         return head(radius=30 + int(sample.id))
 
-    cached = images([Sample(str(i), "") for i in range(4)], SPEC, read)
-    assert len(cached) == 4
-    np.testing.assert_array_equal(cached[2], preprocess(head(radius=32), SPEC))
-    assert isinstance(cached[2], np.ndarray)
-    with pytest.raises(ValueError, match="read-only"):
-        cached[2][0, 0, 0] = 1
+    samples = [Sample(str(i), "") for i in range(4)]
+    images(samples[1:], SPEC, "data", read)
+    kept = images(samples, SPEC, "data", read)
+    assert len(kept) == 4
+    np.testing.assert_array_equal(kept[2], preprocess(head(radius=32), SPEC))
+    assert kept[2].dtype == np.float32
+    np.testing.assert_array_equal(kept[1:][0], kept[1])
     assert sorted(calls) == ["0", "1", "2", "3"]
 
 
@@ -146,7 +147,7 @@ def test_all_damaged_images_are_reported_at_once() -> None:
         return head()
 
     with pytest.raises(DataError, match=r"(?s)^4 images.*1: the picture is damaged.*7: "):
-        images([Sample(str(i), "") for i in range(8)], SPEC, read)
+        images([Sample(str(i), "") for i in range(8)], SPEC, "data", read)
 
 
 @pytest.mark.parametrize("crop", [True, False])

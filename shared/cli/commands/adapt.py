@@ -3,7 +3,6 @@
 Annotations are evaluated here at once, not kept as strings: typer reads those of the inner function.
 """
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +13,7 @@ from shared.api import Application
 from shared.api.adapting import choice_rules, strategies
 from shared.cli.arguments import OverridesArgument, complete_config
 from shared.cli.help import Topic, examples
-from shared.cli.support import check_names, reported, show, split_words, takes_names
+from shared.cli.support import reported, show, split_words, takes_names
 from shared.errors import UsageError
 
 if TYPE_CHECKING:
@@ -100,11 +99,6 @@ def add(app: typer.Typer, task: "Task") -> None:
         report OUT/adapt.html also says what the target's labels would have chosen. The same command again resumes.
         """
         with reported(resumes=True):
-            _check(strategy or [], rule)
-            if train_on_target is not None and unlabelled:
-                flag = "--train-on-target" if train_on_target else "--no-train-on-target"
-                raise UsageError(f"{flag} cannot act where the target is unlabelled; leave it out")
-            weights = read_loss_weights(loss_weight or [])
             named, words = split_words(config, overrides)
             found = Application(task).adapt(
                 named,
@@ -112,7 +106,7 @@ def add(app: typer.Typer, task: "Task") -> None:
                 target=target,
                 settings=words,
                 strategies=strategy,
-                loss_weights=weights,
+                loss_weights=read_loss_weights(loss_weight or []),
                 rule=rule,
                 label_shift=label_shift,
                 unlabelled=unlabelled,
@@ -123,43 +117,24 @@ def add(app: typer.Typer, task: "Task") -> None:
             typer.echo(f"model: {found.kept.folder}, report: {found.report}")
 
 
-def _check(given: Sequence[str], rule: str | None) -> None:
-    """Refuses names that do not exist, and what is given twice, before anything is read.
-
-    Raises:
-        UsageError: A name does not exist, or a strategy is given twice; the message lists what is allowed.
-    """
-    if given:
-        check_names("--strategy", given, strategies())
-    if rule is not None:
-        check_names("--rule", [rule], choice_rules())
-    if len(set(given)) < len(given):
-        raise UsageError(f"--strategy is given {', '.join(given)}; name each once")
-
-
-def read_loss_weights(words: Sequence[str]) -> dict[str, tuple[float, ...]]:
+def read_loss_weights(words: Sequence[str]) -> dict[str, list[float]]:
     """Reads weights of the adaptation loss, one a word, such as "dann=0.3".
 
     Args:
         words: The words, in the order in which the weights are tried.
 
     Returns:
-        The weights, each above 0, by the name of the strategy.
+        The weights by the name of the strategy; neither is checked.
 
     Raises:
-        UsageError: A word is of another form, names no strategy that learns from a target, or is given twice.
+        UsageError: A word is of another form.
     """
-    found: dict[str, tuple[float, ...]] = {}
+    found: dict[str, list[float]] = {}
     for word in words:
-        name, sign, value = word.partition("=")
+        name, _, value = word.partition("=")
         try:
-            weight = float(value)
+            found.setdefault(name, []).append(float(value))
         except ValueError:
-            weight = math.nan
-        if not sign or not 0 < weight < math.inf:
-            raise UsageError(f"--loss-weight {word!r}: give STRATEGY=WEIGHT with a weight above 0, such as dann=0.3")
-        check_names("--loss-weight", [name], strategies())
-        if weight in found.get(name, ()):
-            raise UsageError(f"--loss-weight is given {', '.join(words)}; name each once")
-        found[name] = (*found.get(name, ()), weight)
+            said = f"--loss-weight {word!r}: give STRATEGY=WEIGHT with a weight above 0, such as dann=0.3"
+            raise UsageError(said) from None
     return found

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shared.api import Application
-from shared.cli.arguments import find_run
 from shared.cli.help import Topic, examples
 from shared.cli.support import reported, show
 
@@ -38,9 +37,7 @@ def add(app: typer.Typer, task: "Task") -> None:
         images: Annotated[
             list[Path], typer.Argument(metavar="IMAGES...", help=f"Examples of the class. {task.inputs_help}")
         ],
-        model: Annotated[
-            Path, typer.Option(metavar="RUN", callback=find_run, help="Folder of a finished run; it is not changed.")
-        ],
+        model: Annotated[Path, typer.Option(metavar="RUN", help="Folder of a finished run; it is not changed.")],
         out: Annotated[Path, typer.Option(help="A new folder, for the run that also knows the new class.")],
     ) -> None:
         """Add a class to a model from a few examples.

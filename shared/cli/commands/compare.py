@@ -51,17 +51,21 @@ def add(app: typer.Typer, task: "Task") -> None:
             str | None,
             typer.Option(metavar="ADDRESS", help="Train on a Ray cluster (auto, host:6379) with a shared file system."),
         ] = None,
+        keep: Annotated[
+            bool, typer.Option("--keep", help="Keep each run whole, to answer inputs, with a report of its own.")
+        ] = False,
     ) -> None:
         """Compare backbones, strategies and seeds.
 
         Every combination of backbone, strategy, label budget and seed is trained and tested. Where seeds share one
         division of the data (data.split.seed in base), the mean of their answers is a row too. The results are printed
         and lie under runs/compare/NAME as compare.html, .json, .csv and .tex. The same command again resumes. A run
-        that fails does not stop the others; it makes the exit code 1, and is tried again the next time.
+        that fails does not stop the others; it makes the exit code 1, and is tried again the next time. Of each run its
+        numbers and weights are kept; --keep makes it whole.
         """
         with reported(resumes=True):
             named, words = split_words(comparison, overrides)
-            found = Application(task).compare(named or COMPARISON, settings=words, cluster=cluster)
+            found = Application(task).compare(named or COMPARISON, settings=words, cluster=cluster, keep=keep)
             show(found.lines)
             typer.echo(f"report: {found.report}")
             if found.failed:

@@ -13,7 +13,6 @@ from shared.api.application import FOLDS
 from shared.cli.arguments import ConfigArgument, OverridesArgument
 from shared.cli.help import Topic, examples
 from shared.cli.support import reported, show, split_words
-from shared.errors import UsageError
 
 if TYPE_CHECKING:
     from shared.task import Task
@@ -51,6 +50,9 @@ def add(app: typer.Typer, task: "Task") -> None:
                 help="Hold out one domain (scanner, collection) at a time in place of k folds; --folds is then refused."
             ),
         ] = None,
+        keep: Annotated[
+            bool, typer.Option("--keep", help="Keep each run whole, to answer inputs, with a report of its own.")
+        ] = False,
         out: Annotated[
             Path | None, typer.Option(help="Also write crossval.json and crossval.html into this folder.")
         ] = None,
@@ -61,10 +63,8 @@ def add(app: typer.Typer, task: "Task") -> None:
         (patient, writer) and copies of one picture stay together.
         """
         with reported(resumes=True):
-            if leave_out is not None and folds is not None:
-                raise UsageError(f"--folds {folds} and --leave-out both choose the test set; give one of them")
             named, words = split_words(config, overrides)
             found = Application(task).crossval(
-                named, settings=words, folds=folds, repeats=repeats, leave_out=leave_out, out=out
+                named, settings=words, folds=folds, repeats=repeats, leave_out=leave_out, keep=keep, out=out
             )
             show(found.lines)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from shared.api import Application
-from shared.cli.arguments import AVERAGE_HELP, find_run
+from shared.cli.arguments import AVERAGE_HELP
 from shared.cli.help import Topic, examples
 from shared.cli.support import reported, show
 
@@ -53,5 +53,4 @@ def add(app: typer.Typer, task: "Task") -> None:
         runs stay as they are. They must share the division of their data: see data.split.seed, and train --seeds.
         """
         with reported(resumes=True):
-            members = [found for run in runs if (found := find_run(run)) is not None]
-            show(Application(task).ensemble(members, average=average, data=data, out=out).lines)
+            show(Application(task).ensemble(runs, average=average, data=data, out=out).lines)

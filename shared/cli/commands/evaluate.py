@@ -10,13 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from shared.api import Application
-from shared.cli.arguments import RunArgument, find_run, finite
+from shared.cli.arguments import RunArgument, finite
 from shared.cli.help import Topic, examples
 from shared.cli.hooks import adds_options_of, no_options
 from shared.cli.support import reported, show
-from shared.errors import UsageError
-from shared.io.archives import require_paths
-from shared.io.writes import make_folder
 
 if TYPE_CHECKING:
     from shared.task import Task
@@ -60,9 +57,7 @@ def add(app: typer.Typer, task: "Task") -> None:
         ] = False,
         versus: Annotated[
             Path | None,
-            typer.Option(
-                metavar="RUN", callback=find_run, help="Compare with this run on the test images that both share."
-            ),
+            typer.Option(metavar="RUN", help="Compare with this run on the test images that both share."),
         ] = None,
         out: Annotated[Path | None, typer.Option(help="Also write evaluation.json into this folder.")] = None,
         **extra: Any,
@@ -73,25 +68,12 @@ def add(app: typer.Typer, task: "Task") -> None:
         the run, whose verdict names it from then on.
         """
         with reported():
-            stated = context(**extra)
-            _check(data, versus, known_only=known_only, stated=stated)
-            make_folder(out)
             found = (
                 Application(task)
                 .load_run(run)
-                .evaluate(
-                    data,
-                    settings=overrides if data is not None else None,
-                    known_only=known_only,
-                    versus=versus,
-                    **stated,
-                )
+                .evaluate(data, settings=overrides, known_only=known_only, versus=versus, out=out, **context(**extra))
             )
             show(found.lines)
-            if out is not None:
-                from shared.io.atomic import write_json
-
-                write_json(out / "evaluation.json", found.to_json())
 
 
 def _usage_context(
@@ -115,21 +97,3 @@ def _usage_context(
     """The stated arguments of `shared.evaluation.cases.UsageContext`."""
     given = {"prevalence": prevalence, "miss_cost": miss_cost}
     return {name: value for name, value in given.items() if value is not None}
-
-
-def _check(data: Path | None, versus: Path | None, *, known_only: bool, stated: Mapping[str, Any]) -> None:
-    """Refuses options that could not act.
-
-    Raises:
-        UsageError: One of them is about data that were not given, or about the test set where data were given.
-    """
-    if data is not None:
-        if versus is not None:
-            raise UsageError("--versus compares on the test sets of the runs; give it without DATA")
-        require_paths([data], "a folder, zip or manifest")
-        return
-    inert = [f"--{name.replace('_', '-')}" for name in stated] + ["--known-only"] * known_only
-    if inert:
-        raise UsageError(
-            f"{' and '.join(inert)} need{'s' * (len(inert) == 1)} DATA; the run's own test set is not evaluated again"
-        )

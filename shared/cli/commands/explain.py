@@ -14,7 +14,7 @@ from shared.cli.arguments import JsonOption, ModelOption
 from shared.cli.help import Topic, examples
 from shared.cli.hooks import adds_options_of, no_options
 from shared.cli.judge import Request, judge
-from shared.cli.support import check_names, reported, takes_names
+from shared.cli.support import reported, takes_names
 
 if TYPE_CHECKING:
     from shared.task import Task
@@ -53,6 +53,14 @@ def add(app: typer.Typer, task: "Task", more_options: Callable[..., Mapping[str,
         checks: Annotated[
             bool, typer.Option("--checks/--no-checks", help="Whether to check each map, which takes seconds.")
         ] = True,
+        cascade: Annotated[
+            bool,
+            typer.Option(
+                "--cascade",
+                help="Also compare each map with those of the network made random stage by stage, from the head to the "
+                "input: a map for each stage.",
+            ),
+        ] = False,
         as_json: JsonOption = False,
         out: Annotated[Path, typer.Option(help="Folder for pictures, raw maps and predictions.jsonl.")] = Path(
             EXPLAINED
@@ -65,9 +73,7 @@ def add(app: typer.Typer, task: "Task", more_options: Callable[..., Mapping[str,
         and checked. It shows what moved the score of a class, not where a finding lies.
         """
         with reported():
-            if method is not None:
-                check_names("--method", [method], _methods())
-            wanted = {"method": method, "target": target, "checks": checks, **more_options(**extra)}
+            wanted = {"method": method, "target": target, "checks": checks, "cascade": cascade, **more_options(**extra)}
             code = judge(task, Request(paths, model, as_json, out, wanted))
         raise typer.Exit(code)
 

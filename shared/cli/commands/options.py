@@ -12,8 +12,9 @@ import typer
 from typer.main import get_command_name
 
 from shared.cli.help import Topic, examples
-from shared.cli.support import Names, check_names, names_of, reported
+from shared.cli.support import Names, names_of, reported
 from shared.errors import UsageError
+from shared.registry import check_names
 from shared.strategies import describe_traits, find_strategy, strategy_names
 
 if TYPE_CHECKING:

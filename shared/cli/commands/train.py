@@ -12,7 +12,6 @@ from shared.api import Application
 from shared.cli.arguments import AVERAGE_HELP, ConfigArgument, OverridesArgument
 from shared.cli.help import Topic, examples
 from shared.cli.support import reported, show, split_words
-from shared.errors import UsageError
 from shared.strategies import strategy_names
 
 if TYPE_CHECKING:
@@ -62,28 +61,9 @@ def add(app: typer.Typer, task: "Task") -> None:
         resumes a training that was interrupted.
         """
         with reported(resumes=True):
-            _check(seeds, ensemble=ensemble, average=average, out=out)
             named, words = split_words(config, overrides)
-            application = Application(task)
-            if ensemble:
-                runs = [
-                    application.train(
-                        named, settings=words, seeds=seeds, ensemble=True, average=average or "auto", out=out
-                    )
-                ]
-            elif seeds > 1:
-                runs = application.train(named, settings=words, seeds=seeds)
-            else:
-                runs = [application.train(named, settings=words, out=out)]
-            for run in runs:
+            made = Application(task).train(
+                named, settings=words, seeds=seeds, ensemble=ensemble, average=average, out=out
+            )
+            for run in made if isinstance(made, list) else [made]:
                 show(run.lines)
-
-
-def _check(seeds: int, *, ensemble: bool, average: str | None, out: Path | None) -> None:
-    """Refuses options that would do nothing together."""
-    if ensemble and seeds < 2:
-        raise UsageError(f"--ensemble is the mean of several runs, and --seeds is {seeds}; give --seeds 2 or more")
-    if average is not None and not ensemble:
-        raise UsageError(f"--average {average} says how an ensemble is made; give --ensemble with it")
-    if out is not None and seeds > 1 and not ensemble:
-        raise UsageError(f"--out names one folder, and --seeds {seeds} trains as many runs; leave one of them out")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -13,9 +15,14 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from shared.errors import MedtlError
+from shared.evaluation.decision.ood import Reference
+from shared.models.network import Network
+from shared.models.onnx_export import export_onnx
 from shared.models.restore import load_trained
-from shared.prediction.predictor import BATCH, Predictor
+from shared.prediction.session import BATCH, judge, open_session
 from shared.progress import Progress
+from shared.runs.folder import EXPORTED, is_whole
+from shared.runs.record import ModelRecord
 from shared.seeding import generator
 from shared.task import Preprocessing, Task
 
@@ -37,16 +44,21 @@ def measure_costs(task: Task, runs: Sequence[Path], progress: Progress) -> list[
         progress: Called with (what, done, total, note).
 
     Returns:
-        For each run: `parameters` (backbone and head), `flops` of one image (a multiply-add counts as two), and
-        `images_a_second` and `latency_ms` of the exported network under ONNX Runtime, with the out-of-distribution
-        score of each answer. None for a run that cannot be read.
+        For each run, measured once for all of one network: `parameters` (backbone and head), `flops` of one image (a
+        multiply-add counts as two), and `images_a_second` and `latency_ms` of the exported network under ONNX Runtime,
+        with the out-of-distribution score of each answer. None for a run that cannot be read.
     """
     task.register_backbones()
-    found = list[dict[str, Any] | None]()
+    found, known = list[dict[str, Any] | None](), dict[str, dict[str, Any]]()
     for number, run in enumerate(runs):
         progress("measuring costs", number, len(runs), "")
         try:
-            found.append(_costs(task, run))
+            network, record = load_trained(run)
+            reference = Reference.read(run)
+            kind = _kind(record, reference)
+            if kind not in known:
+                known[kind] = _costs(run, network, record, reference)
+            found.append(known[kind])
         except MedtlError as error:
             log.warning("no costs of %s: %s", run.name, error)
             found.append(None)
@@ -54,13 +66,25 @@ def measure_costs(task: Task, runs: Sequence[Path], progress: Progress) -> list[
     return found
 
 
-def _costs(task: Task, run: Path) -> dict[str, Any]:
-    network, record = load_trained(run)
-    predictor = Predictor(run, task.name, task.preprocess)
+def _kind(record: ModelRecord, reference: Reference) -> str:
+    """What the costs of a run follow from, as text: two runs of one network cost the same, whatever their weights."""
+    trunks = [{key: value for key, value in one.items() if key != "weights"} for one in record.trunks]
+    spec = record.preprocessing
+    facts = [trunks, spec.size, spec.channels, len(record.classes), record.auxiliary, reference.features.shape]
+    return json.dumps([*facts, reference.axes.shape], sort_keys=True)
+
+
+def _costs(run: Path, network: Network, record: ModelRecord, reference: Reference) -> dict[str, Any]:
     images = _noise(IMAGES, record.preprocessing)
-    predictor.judge(images)  # the first call lays out memory
-    rate = IMAGES / _shortest(lambda: predictor.judge(images))
-    latency = _shortest(lambda: predictor.judge(images[:1]))
+    with TemporaryDirectory() as folder:
+        exported = run / EXPORTED
+        if not is_whole(run):
+            exported = Path(folder) / EXPORTED
+            export_onnx(network, record.preprocessing, exported, np.stack(images[:1]))
+        session = open_session(exported)
+    judge(session, reference, images)  # the first call lays out memory
+    rate = IMAGES / _shortest(lambda: judge(session, reference, images))
+    latency = _shortest(lambda: judge(session, reference, images[:1]))
     return {
         "parameters": sum(tensor.numel() for tensor in network.parameters()),
         "flops": _flops(network, record.preprocessing),

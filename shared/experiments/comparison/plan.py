@@ -10,7 +10,7 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from shared.config.describe import to_yaml
 from shared.config.files import find_base, lay_over, read_layers, read_yaml
@@ -52,6 +52,16 @@ class Comparison(Section):
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
         (0,), min_length=1, description="seeds with which each combination is trained and evaluated"
     )
+
+    @field_validator("backbones", "strategies", mode="before")
+    @classmethod
+    def _with_changes(cls, value: Any, info: ValidationInfo) -> Any:
+        key = {"backbones": "backbone.name", "strategies": "strategy.name"}[str(info.field_name)]
+        given = list(value.values()) if isinstance(value, Mapping) else value if isinstance(value, list) else [value]
+        for one in given:
+            if isinstance(one, str):
+                raise ValueError(f"give each a name and its changes, such as {{{one}: {{{key}: {one}}}}}")
+        return value
 
     @field_validator("labels_per_class", "seeds")
     @classmethod
@@ -214,9 +224,9 @@ def _faults(
     task.register_backbones()
     first, second = ({name: _mapping(over) for name, over in entries.items()} for entries in (backbones, strategies))
     found = [f"base: {fault}" for fault in faults_of(Config, base)]
-    for kind, entries in (("backbones", first), ("strategies", second)):
+    for kind, one, entries in (("backbones", "backbone", first), ("strategies", "strategy", second)):
         found += [
-            f"{kind}.{name}: name: is set by the comparison; leave it out"
+            f"{kind}.{name}: name: runs are named by the comparison; to choose a {one} write {one}.name"
             for name, over in entries.items()
             if "name" in over
         ]

@@ -1,4 +1,4 @@
-"""Running a comparison: trains its cells, each in a process of its own, and collects their results in one table."""
+"""Running a comparison: trains its cells in a few processes, and collects their results in one table."""
 
 from __future__ import annotations
 
@@ -17,16 +17,15 @@ from shared.experiments.comparison.report import published_lines
 from shared.experiments.comparison.significance import against_best_run, paired_tests
 from shared.experiments.comparison.state import (
     cells_without_data,
+    cells_without_labels,
     cells_without_weights,
-    check_meanings,
     check_one_state,
     check_unchanged,
     finished_cells,
 )
 from shared.experiments.comparison.table import mean_row, table_row
 from shared.io.writes import make_folder
-from shared.processes.jobs import SerialExecutor, Workers, WorkItem
-from shared.processes.worker import run_in_subprocess
+from shared.processes.jobs import WarmProcesses, Workers, WorkItem
 from shared.progress import Progress
 from shared.runs.folder import is_finished
 from shared.runs.record import read_model_record
@@ -50,7 +49,7 @@ log = logging.getLogger(__name__)
 
 
 def run_comparison(
-    task: Task, plan: Plan, *, root: Path, progress: Progress, workers: Workers | None = None
+    task: Task, plan: Plan, *, root: Path, progress: Progress, workers: Workers | None = None, keep: bool = False
 ) -> dict[str, Any]:
     """Trains the cells that are not finished, and compares the results of all.
 
@@ -61,7 +60,10 @@ def run_comparison(
         plan: The comparison.
         root: Folder of runs; the cells' runs are in `compare/<name>` under it.
         progress: Called with (what, done, total, note).
-        workers: Trains the cells; None: on this machine, one after another. Costs are always measured here.
+        workers: Trains the cells; None: processes of this machine, which share what they have read. Costs are always
+            measured here.
+        keep: Whether each cell leaves a whole run, which answers inputs and has a report; a finished one that is not
+            whole is trained again. Else a cell leaves its numbers and weights.
 
     Returns:
         Plain data: `name`, `task`, `disclaimers` and `notes` (sentences), `main` (the measure that rows are compared
@@ -73,16 +75,19 @@ def run_comparison(
         ConfigError: The data have folders or labels of which the configuration does not say what they are.
     """
     folder = root / FOLDER / plan.name
-    finished, failures = finished_cells(plan, folder)
-    check_unchanged(task, finished, root, progress)
-    unfinished = [cell for cell in plan.cells if cell not in finished and cell not in failures]
-    failures |= cells_without_data(task, unfinished)
-    check_meanings(task, [cell for cell in unfinished if cell not in failures], root, progress)
-    make_folder(folder)
-    failures |= cells_without_weights([cell for cell in unfinished if cell not in failures], fetch=workers is None)
-    _train_cells(task, plan, root, finished, failures, workers or SerialExecutor(), progress)
-    check_one_state(finished)
-    return _results(task, plan, finished, failures, progress)
+    finished, failures = finished_cells(plan, folder, keep=keep)
+    with WarmProcesses() as here:
+        check_unchanged(task, finished, root, here, progress)
+        unfinished = [cell for cell in plan.cells if cell not in finished and cell not in failures]
+        failures |= cells_without_data(task, unfinished)
+        failures |= cells_without_labels(
+            task, [cell for cell in unfinished if cell not in failures], root, here, progress
+        )
+        make_folder(folder)
+        failures |= cells_without_weights([cell for cell in unfinished if cell not in failures], fetch=workers is None)
+        _train_cells(task, plan, root, finished, failures, workers or here, progress, keep=keep)
+        check_one_state(finished)
+        return _results(task, plan, finished, failures, here, progress)
 
 
 def _train_cells(
@@ -93,12 +98,16 @@ def _train_cells(
     failures: dict[Cell, str],
     workers: Workers,
     progress: Progress,
+    *,
+    keep: bool,
 ) -> None:
     """Trains the cells that are neither finished nor failed, and adds each to either."""
     folder = root / FOLDER / plan.name
     todo = [cell for cell in plan.cells if cell not in finished and cell not in failures]
     items = [
-        WorkItem(cell.name, _train, (task, cell.config, folder / cell.folder, root), gpu=cell.config.device != "cpu")
+        WorkItem(
+            cell.name, _train, (task, cell.config, folder / cell.folder, root, keep), gpu=cell.config.device != "cpu"
+        )
         for cell in todo
     ]
     within = _progress_over_all(progress, len(plan.cells) - len(todo), len(plan.cells))
@@ -115,7 +124,12 @@ def _train_cells(
 
 
 def _results(
-    task: Task, plan: Plan, finished: Mapping[Cell, Path], failures: Mapping[Cell, str], progress: Progress
+    task: Task,
+    plan: Plan,
+    finished: Mapping[Cell, Path],
+    failures: Mapping[Cell, str],
+    here: WarmProcesses,
+    progress: Progress,
 ) -> dict[str, Any]:
     """The table of all rows with paired tests, costs and published results, as plain data."""
     main = "auc" if task.positive_name is not None else "accuracy"
@@ -128,7 +142,7 @@ def _results(
     notes += paired_tests(rows, plan.rows(), finished, main)
     notes += pretraining_lines(finished.values())
     notes += certificate_lines(rows, plan.rows(), finished, means)
-    _add_costs(task, rows, plan.rows(), finished, progress)
+    _add_costs(task, rows, plan.rows(), finished, here, progress)
     synthetic = any(read_model_record(run).synthetic for run in finished.values())
     return {
         "name": plan.name,
@@ -169,11 +183,11 @@ def _progress_over_all(progress: Progress, done_before: int, count: int) -> Prog
     return lambda _what, done, _total, note: progress("cells", done_before + done, count, note)
 
 
-def _train(task: Task, config: Config, run: Path, root: Path, progress: Progress) -> None:
-    """Trains one cell; runs in a process of its own."""
+def _train(task: Task, config: Config, run: Path, root: Path, whole: bool, progress: Progress) -> None:
+    """Trains one cell; runs in another process."""
     from shared.pipeline.train import run as train
 
-    train(task, config, root=root, out=run, progress=progress)
+    train(task, config, root=root, out=run, whole=whole, progress=progress)
 
 
 def _add_costs(
@@ -181,6 +195,7 @@ def _add_costs(
     rows: Sequence[dict[str, Any]],
     cells: Sequence[Sequence[Cell]],
     finished: Mapping[Cell, Path],
+    here: WarmProcesses,
     progress: Progress,
 ) -> None:
     """Measures the costs of one run of each row and adds them to the rows; all seeds have the same network.
@@ -192,7 +207,7 @@ def _add_costs(
     measured: list[dict[str, Any] | None] = [None] * len(runs)
     if runs:
         try:
-            measured = run_in_subprocess(_measure, task, runs, progress=progress)
+            measured = here.call(_measure, task, runs, progress=progress)
         except MedtlError as error:
             log.warning("no costs were measured: %s", error)
     costs = dict(zip(runs, measured, strict=True))
@@ -210,7 +225,7 @@ def _together(costs: Mapping[str, Any] | None, count: int) -> dict[str, Any] | N
 
 
 def _measure(task: Task, runs: Sequence[Path], progress: Progress) -> list[dict[str, Any] | None]:
-    """Measures the costs of runs; runs in a process of its own."""
+    """Measures the costs of runs; runs in another process."""
     from shared.experiments.comparison.costs import measure_costs
 
     return measure_costs(task, runs, progress)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -40,7 +41,7 @@ from medtl.phantom.dicom import Series
 from medtl.phantom.physics import SCANNERS
 
 LISTENER = '''
-import hashlib, logging, os, sys
+import hashlib, logging, os, sys, time
 from pathlib import Path
 import numpy as np
 import pydicom
@@ -67,6 +68,8 @@ def results_of(folder):
         raise ValueError(f"{sources[0].PatientName} is at fault")
     if sources[0].SeriesNumber == 67:
         os.abort()
+    if sources[0].SeriesNumber >= 5000:
+        time.sleep(0.2)
     result = Dataset()
     result.SOPClassUID, result.SOPInstanceUID = BasicTextSRStorage, f"2.25.{int.from_bytes(digest[:16], 'big')}"
     result.PatientID, result.PatientName, result.Modality = sources[0].PatientID, sources[0].PatientName, "SR"
@@ -420,14 +423,21 @@ def test_what_was_forwarded_is_deleted_in_time(tmp_path: Path) -> None:
 
 
 ORTHANC = shutil.which("Orthanc") or "/usr/sbin/Orthanc"
-STORESCU = shutil.which("storescu") or "/usr/bin/storescu"
+# not the program of this name that comes with pynetdicom, which an activated environment puts in front of dcmtk's
+OUTSIDE = os.pathsep.join(one for one in os.get_exec_path() if Path(one) != Path(sys.executable).parent)
+STORESCU = shutil.which("storescu", path=OUTSIDE) or "/usr/bin/storescu"
 
 
 class Orthanc:
-    """A real archive on loopback; it knows one object from another by SOP Instance UID."""
+    """A real archive on loopback; it knows one object from another by SOP Instance UID.
 
-    def __init__(self, folder: Path) -> None:
-        self.port, self.http, self.folder = free_port(), free_port(), folder
+    Args:
+        folder: A new folder.
+        settings: Its settings, in addition to those of all tests.
+    """
+
+    def __init__(self, folder: Path, **settings: Any) -> None:
+        self.port, self.http, self.folder, self.settings = free_port(), free_port(), folder, settings
 
     @contextmanager
     def running(self) -> Iterator[Orthanc]:
@@ -447,6 +457,7 @@ class Orthanc:
             "AuthenticationEnabled": False,
             "OverwriteInstances": False,
             "Plugins": [],
+            **self.settings,
         }
         configuration.write_text(json.dumps(settings))
         with (self.folder / "log").open("w") as log:
@@ -460,17 +471,27 @@ class Orthanc:
 
     def results(self) -> list[str]:
         """Patient ID of each object that it holds, as often as it holds one."""
-        return [self._get(f"/instances/{name}/simplified-tags")["PatientID"] for name in self._get("/instances")]
+        return [one["PatientID"] for one in self.objects()]
+
+    def objects(self) -> list[dict[str, Any]]:
+        """The attributes of each object that it holds, by name."""
+        return [self.get(f"/instances/{name}/simplified-tags") for name in self.get("/instances")]
 
     def _answers(self) -> bool:
         try:
-            return bool(self._get("/system"))
+            return bool(self.get("/system"))
         except OSError:
             return False
 
-    def _get(self, path: str) -> Any:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.http}{path}", timeout=10) as answer:
-            return json.load(answer)
+    def get(self, path: str, data: bytes | None = None) -> Any:
+        """Its answer to a request, which is a POST where there are data."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.http}{path}", data)
+        users = self.settings.get("RegisteredUsers", {})
+        for user, password in users.items():
+            request.add_header("Authorization", f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}")
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
 
 
 def send_until_acknowledged(port: int, folders: Sequence[Path]) -> int:

@@ -182,9 +182,25 @@ def test_an_association_that_stops_is_closed_also_within_a_pdu(begun: bytes) -> 
 def test_nothing_of_an_ended_association_is_kept() -> None:
     with node() as (entity, port):
         with associated(port, requested()) as connection:
+            (association,) = entity.active_associations
             connection.sendall(fragment(16000))
+            assert until(lambda: association.dimse.message is not None)
         (server,) = entity._servers
         assert until(lambda: not server._received and not server._since)
+        assert association.dimse.message is None
+
+
+def test_a_connection_costs_little_before_it_speaks() -> None:
+    with node() as (entity, port):
+        (server,) = entity._servers
+        with socket.create_connection(("127.0.0.1", port), 10) as silent:
+            assert until(lambda: bool(server._since))
+            (association,) = server._since
+            assert association.dul._run_loop_delay == transport.SILENT_POLL_S
+            assert association.acceptor.supported_contexts[0] is server.offered[0]  # not a copy of all that is offered
+            silent.sendall(requested())
+            assert silent.recv(1) == b"\2"
+            assert association.dul._run_loop_delay == transport.POLL_S
 
 
 def test_many_objects_of_one_association_are_no_large_one(monkeypatch: pytest.MonkeyPatch) -> None:

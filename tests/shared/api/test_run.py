@@ -83,7 +83,7 @@ def test_evaluate_without_data_is_the_own_test(run: Run) -> None:
     own = run.evaluate()
     assert own.metrics["accuracy"] == run.metrics["accuracy"]
     assert "accuracy" in own._repr_html_()
-    with pytest.raises(UsageError, match="about other data; give `data` too"):
+    with pytest.raises(UsageError, match="known_only needs `data`; the run's own test set is not evaluated again"):
         run.evaluate(known_only=True)
 
 
@@ -99,7 +99,7 @@ def test_facts_on_use_are_checked(run: Run, given: dict[str, float], said: str) 
 def test_an_upload_is_kept_for_a_time_that_there_is(run: Run) -> None:
     from shared.api.serving import serve
 
-    with pytest.raises(UsageError, match="keep_minutes is -1; give a number from 1 to 10080"):
+    with pytest.raises(UsageError, match="keep-minutes is -1; give a number from 1 to 10080"):
         serve(run, lambda _: None, "127.0.0.1", 0, -1, print)  # type: ignore[arg-type, return-value]
 
 
@@ -117,8 +117,9 @@ def test_a_run_is_found_by_name_and_becomes_the_default(application: Application
         other.load_run(run.folder)
 
 
-def test_a_run_stands_for_its_folder(application: Application, run: Run) -> None:
-    assert application.load_run(run).folder == run.folder
+def test_a_run_stands_for_its_folder_and_is_opened_once(application: Application, run: Run) -> None:
+    assert application.load_run(run) is run
+    assert application.load_run(run.folder).folder == run.folder
     with pytest.raises(UsageError, match="name at least two"):
         application.ensemble([run], progress=False)
 
@@ -149,10 +150,10 @@ def test_a_finished_training_is_taken_as_it_is(
         ({"settings": {"seed": object}}, TypeError, "seed is "),
         ({"settings": {3: 4}}, TypeError, "3 is no key of a configuration"),
         ({"seeds": "two"}, TypeError, "seeds is 'two' (str); give a whole number from 1 on"),
-        ({"seeds": 0}, ValueError, "seeds is 0; give a whole number from 1 on"),
-        ({"ensemble": True}, UsageError, "give seeds=2 or more"),
+        ({"seeds": 0}, UsageError, "seeds is 0; give a whole number from 1 on"),
+        ({"ensemble": True}, UsageError, "seeds is 1; give seeds=2 or more"),
         ({"seeds": 2, "out": "x"}, UsageError, "out names one folder"),
-        ({"average": "weights"}, UsageError, "give ensemble=True with it"),
+        ({"average": "weights"}, UsageError, "average is weights, and averages nothing without ensemble"),
         ({"settings": {"backbone.nmae": "vgg16"}}, MedtlError, "settings: backbone.nmae: unknown key"),
         ({"settings": ["backbone.nmae=vgg16"]}, MedtlError, "settings: backbone.nmae: unknown key"),
         ({"data": "x.zip", "seed": "one"}, MedtlError, "the arguments: seed: input should be a whole number"),
@@ -183,35 +184,60 @@ def test_wrong_arguments_are_one_clear_line(
             {"data": "x.zip", "source": ".", "target": "/"},
             "source and target are paths; leave out data.source",
         ),
-        ("load_run", {}, "or name one from elsewhere by run"),
+        ("load_run", {}, "train one (`train()`), or name one from elsewhere by run"),
         ("predict", {"paths": "x.png"}, "or name one from elsewhere by model"),
+        ("adapt", {"strategies": "dan"}, "strategies: unknown name 'dan'; did you mean dann"),
+        ("adapt", {"rule": "luck"}, "rule: unknown name 'luck'; allowed are auto"),
+        ("adapt", {"loss_weights": {"dan": 1}}, "loss_weights: unknown name 'dan'; did you mean dann"),
+        ("adapt", {"loss_weights": {"dann": -1}}, "loss_weights of dann is -1; give a number above 0, such as 0.3"),
+        ("adapt", {"loss_weights": {"dann": [0.5, 0.5]}}, "loss_weights of dann is 0.5 twice; name each once"),
+        ("adapt", {"loss_weights": {"dann": float("nan")}}, "loss_weights of dann is nan"),
+        (
+            "adapt",
+            {"source": "a", "target": "b", "unlabelled": True, "train_on_target": False},
+            "train_on_target=False cannot act where the target is unlabelled",
+        ),
+        ("crossval", {"leave_out": "domain", "folds": 3}, "folds=3 and leave_out both choose the test set"),
+        ("compare", {"comparison": "frozen"}, "use it with `train('frozen')`"),
     ],
 )
 def test_a_fault_is_told_of_the_argument_and_not_of_an_option(
     application: Application, function: str, given: dict[str, object], said: str
 ) -> None:
-    with pytest.raises((MedtlError, ValueError)) as caught:
+    with pytest.raises(MedtlError) as caught:
         getattr(application, function)(**given)
     assert said in str(caught.value)
     assert "--" not in str(caught.value)
 
 
 def test_numbers_of_trials_are_checked() -> None:
-    with pytest.raises(ValueError, match="draw is 0; give a whole number from 1 on"):
+    with pytest.raises(UsageError, match="draw is 0; give a whole number from 1 on"):
         handwriting.zero_shot(draw=0)
-    with pytest.raises(ValueError, match="seeds is 0; give a whole number from 1 on"):
+    with pytest.raises(UsageError, match="seeds is 0; give a whole number from 1 on"):
         handwriting.zero_shot(draw=1, seeds=0)
 
 
-def test_commands_in_a_message_stay_commands() -> None:
+@pytest.mark.parametrize("weights", [0.3, {"dann": "0.3"}, {"dann": True}, {"dann": [None]}])
+def test_weights_are_numbers_by_strategy(application: Application, weights: object) -> None:
+    with pytest.raises(
+        TypeError, match=r"give weights by strategy, such as|a loss weight of dann is .*; give a number"
+    ):
+        application.adapt(source="a", target="b", loss_weights=weights)  # type: ignore[arg-type]
+
+
+def test_commands_in_a_message_become_functions() -> None:
     @in_words_of_python
     def read(out: str | None = None) -> None:
-        raise UsageError("`audit DATA --out DIR` lists them; choose another --out DIR, or pip install --no-deps x")
+        raise UsageError(
+            "`audit DATA --out DIR` lists them; choose another --out DIR, by `medtl use RUN`; `medtl` is not "
+            "`no_tumour`; OUT, not AUC, or pip install --no-deps x"
+        )
 
     with pytest.raises(UsageError) as caught:
         read()
-    assert str(caught.value).startswith(
-        "`audit DATA --out DIR` lists them; choose another out=DIR, or pip install --no"
+    assert str(caught.value) == (
+        "`audit(DATA, out=DIR)` lists them; choose another out=DIR, by `load_run(RUN).use()`; `medtl` is not "
+        "`no_tumour`; `out`, not AUC, or pip install --no-deps x"
     )
 
 

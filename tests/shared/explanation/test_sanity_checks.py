@@ -9,7 +9,16 @@ import pytest
 import torch
 
 from shared.explanation.attribution import attribute
-from shared.explanation.sanity_checks import GRID, ORDERS, STEPS, Explained, cells, check_map, rank_correlation
+from shared.explanation.sanity_checks import (
+    GRID,
+    ORDERS,
+    STEPS,
+    Explained,
+    cascade,
+    cells,
+    check_map,
+    rank_correlation,
+)
 from shared.models.network import Network
 from shared.models.restore import build_network
 from shared.runs.record import ModelRecord
@@ -73,6 +82,20 @@ def test_a_map_that_does_not_depend_on_the_weights_does_not_pass(
     verdict = check_map(Explained(trained, model_record, image, 1, "the image itself", CPU), image[0])
     assert verdict.similarity == pytest.approx((1.0, 1.0, 1.0))
     assert "a network with random weights gives a map like it (rank correlation 1.00, at most 0.5)" in verdict.faults
+
+
+def test_a_cascade_goes_from_the_head_to_the_input_and_ends_where_the_check_ends(
+    trained: Network, model_record: ModelRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = _scene(7, yes=True, place=(16, 18))
+    explained = Explained(trained, model_record, image, 1, "grad-cam", CPU)
+    found = explained.attribution(trained)
+    steps = cascade(explained, found)
+    assert [name for name, _ in steps] == ["head", "block2", "block1"]
+    head, half, _ = check_map(explained, found).similarity
+    assert [value for _, value in steps[:2]] == [head, half]
+    monkeypatch.setattr("shared.explanation.sanity_checks.attribute", lambda network, images, *_: images[:, 0])
+    assert [value for _, value in cascade(explained, image[0])] == pytest.approx([1.0, 1.0, 1.0])
 
 
 def test_an_empty_map_does_not_pass(trained: Network, model_record: ModelRecord) -> None:

@@ -1,27 +1,71 @@
 from __future__ import annotations
 
+import os
+import signal
+import time
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from shared.errors import DataError
-from shared.processes.jobs import SerialExecutor, WorkItem
+from shared.processes.jobs import WarmProcesses, WorkItem
+from shared.processes.memory import available_bytes, begin_peak, peak_memory_mib
+from shared.processes.worker import WorkFailed
 
 
-def _items() -> list[WorkItem]:
-    return [WorkItem(name, len, (name,), gpu=False) for name in ("one", "broken", "three")]
+def name_process(number: int, report: Any) -> tuple[int, int]:
+    """The process that the work is done in; one number is refused, and one ends the process."""
+    report("counting", 1, 2, "")
+    if number == 1:
+        raise DataError("no such letter")
+    if number == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number, os.getpid()
 
 
-def test_an_error_of_one_item_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    def here(work: Any, name: str, progress: Any) -> int:
-        progress("counting", 1, 2, "")
-        if name == "broken":
-            raise DataError("no such letter")
-        return int(work(name))
+def wait(marker: str, _: Any) -> None:
+    """Writes a file after a time in which an interrupt comes."""
+    time.sleep(60)
+    Path(marker).touch()
 
-    monkeypatch.setattr("shared.processes.jobs.run_in_subprocess", here)
+
+def _items(count: int) -> list[WorkItem]:
+    return [WorkItem(f"item {number}", name_process, (number,), gpu=False) for number in range(count)]
+
+
+def test_items_share_a_process_and_neither_an_error_nor_its_end_stops_the_others() -> None:
     reported: list[tuple[Any, ...]] = []
-    found = list(SerialExecutor().run(_items(), lambda *one: reported.append(one)))
-    assert [place for place, _ in found] == [0, 1, 2]
-    assert (found[0][1], str(found[1][1]), found[2][1]) == (3, "no such letter", 5)
-    assert ("items", 2, 3, "three: counting 1/2") in reported
+    with WarmProcesses(1) as here:
+        _, first = here.call(name_process, 0)
+        found = dict(here.run(_items(5), lambda *one: reported.append(one)))
+    assert found[0] == (0, first), "the process of the call before was used"
+    assert isinstance(found[1], WorkFailed)
+    assert str(found[1]) == "no such letter"
+    assert "SIGKILL" in str(found[2])
+    replaced = {found[3][1], found[4][1]}
+    assert len(replaced) == 1
+    assert replaced != {first}
+    assert ("items", 3, 5, "item 3: counting 1/2") in reported
+
+
+def test_an_interrupt_ends_the_processes(tmp_path: Path) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    marker, begun = tmp_path / "marker", time.monotonic()
+    with WarmProcesses(2) as here, pytest.raises(KeyboardInterrupt):
+        list(here.run([WorkItem("waits", wait, (str(marker),), gpu=False)] * 3, interrupt))
+    assert time.monotonic() - begun < 50
+    assert not marker.exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the peak begins anew on Linux alone")
+def test_the_peak_of_an_item_does_not_hold_that_of_the_one_before() -> None:
+    before = np.ones(1 << 27, dtype=np.uint8)
+    high = peak_memory_mib()
+    del before
+    begin_peak()
+    assert peak_memory_mib() < high - 100
+    assert available_bytes() > 1 << 20

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
 from shared.errors import DataError
-from shared.processes.worker import Worker, WorkFailed, describe_exit, run_in_subprocess
+from shared.processes.worker import Worker, WorkFailed, describe_exit
 
 FUNCTIONS = """
 import logging, os, signal
@@ -191,9 +192,17 @@ def test_computing_is_bounded_for_each_item() -> None:
         worker.stop()
 
 
+def _trusted(work: Callable[..., Any], *arguments: Any, progress: Callable[..., None] = lambda *_: None) -> Any:
+    worker = Worker(work, untrusted=False)
+    try:
+        return worker.call("__call__", *arguments, progress=progress)
+    finally:
+        worker.close()
+
+
 def test_a_function_returns_its_result_and_progress_from_another_process(functions: ModuleType) -> None:
     reported: list[tuple[str, int, int, str]] = []
-    total, process = run_in_subprocess(functions.add, 2, 3, progress=lambda *one: reported.append(one))
+    total, process = _trusted(functions.add, 2, 3, progress=lambda *one: reported.append(one))
     assert total == 5
     assert process != os.getpid()
     assert reported == [("adding", 1, 2, "half")]
@@ -210,14 +219,14 @@ def test_a_function_returns_its_result_and_progress_from_another_process(functio
 )
 def test_the_end_of_the_child_is_an_error_with_its_reason(functions: ModuleType, name: str, reason: str) -> None:
     with pytest.raises(WorkFailed, match=reason):
-        run_in_subprocess(getattr(functions, name))
+        _trusted(getattr(functions, name))
 
 
 def test_trusted_work_logs_and_leaves_its_traceback(functions: ModuleType, capfd: pytest.CaptureFixture[str]) -> None:
-    run_in_subprocess(functions.speak)
+    _trusted(functions.speak)
     assert capfd.readouterr().err == "work: heard\n"
     with pytest.raises(WorkFailed):
-        run_in_subprocess(functions.fail)
+        _trusted(functions.fail)
     assert "FileNotFoundError: weights.bin" in capfd.readouterr().err
 
 
@@ -241,6 +250,6 @@ def test_an_interrupt_ends_the_child_and_is_raised(functions: ModuleType, tmp_pa
 
     begun = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        run_in_subprocess(functions.wait, str(tmp_path / "marker"), progress=interrupt)
+        _trusted(functions.wait, str(tmp_path / "marker"), progress=interrupt)
     assert time.monotonic() - begun < 30
     assert not (tmp_path / "marker").exists()

@@ -52,8 +52,10 @@ def test_explain_tells_the_verdict_and_that_it_is_no_localisation(
     (line,) = [line for line in checked.stdout.splitlines() if "occlusion, क ka" in line]
     assert "passed its checks" in line or "not to be believed: " in line
     assert "no localisation" in checked.stdout
-    unchecked = RUNNER.invoke(app, [*base, "--no-checks"])
-    assert "unchecked; " in unchecked.stdout
+    unchecked = RUNNER.invoke(app, [*base, "--no-checks", "--cascade"])
+    assert "unchecked; likeness where weights are random from head on " in unchecked.stdout
+    (found,) = json.loads((tmp_path / "out" / "predictions.jsonl").read_text(encoding="utf-8"))["explanations"]
+    assert f"block1 on {found['cascade'][-1]['similarity']:.2f}; " in unchecked.stdout
 
 
 def test_predict_explains_where_it_is_asked_to(tiny_run: Path, characters: Path, tmp_path: Path) -> None:
@@ -98,7 +100,7 @@ def test_what_was_refused_is_not_explained(tiny_run: Path, tmp_path: Path) -> No
     [
         (
             ["--method", "lime"],
-            "--method: unknown name 'lime'; allowed are occlusion, integrated-gradients, gradient-shap",
+            "--method: unknown name 'lime'; allowed are integrated-gradients, gradient-shap",
         ),
         (["--target", "cat"], "no class 'cat' in this run; it has ka, digit_0, digit_1"),
     ],

@@ -12,7 +12,7 @@ from shared.errors import RunError, UsageError
 from shared.evaluation.decision.aggregation import Aggregation
 from shared.io.atomic import file_hash, write_json
 from shared.runs import folder
-from shared.runs.folder import ANSWERING, MODEL_FILES, RECORDS, check_finished, finish, finished_at, locked
+from shared.runs.folder import ANSWERING, MODEL_FILES, RECORDS, check_finished, finish, finished_at, is_whole, locked
 from shared.runs.record import FORMAT, ModelRecord, read_model_record
 from shared.task import Preprocessing
 
@@ -74,6 +74,16 @@ def test_a_record_with_a_missing_field_is_refused(tmp_path: Path) -> None:
     write_json(tmp_path / "model.json", tree)
     with pytest.raises(RunError, match="threshold"):
         read_model_record(tmp_path)
+
+
+def test_a_run_without_exported_network_is_finished_and_does_not_answer(tmp_path: Path) -> None:
+    run = _run(tmp_path / "run")
+    (run / "model.onnx").unlink()
+    finish(run, "medtl", whole=False)
+    check_finished(run)
+    assert not is_whole(run)
+    with pytest.raises(UsageError, match=r"compare --keep \(in Python keep=True\) makes it whole, or: train .*config"):
+        check_finished(run, ANSWERING)
 
 
 def test_a_changed_model_is_noticed(tmp_path: Path) -> None:

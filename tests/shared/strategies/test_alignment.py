@@ -28,9 +28,9 @@ from shared.strategies._alignment import (
     AlignmentSizes,
     DomainLoss,
 )
-from shared.strategies._domain_classifier import reversed_gradient
 from shared.strategies.dann import DannLoss
 from shared.task import Preprocessing
+from shared.training.gradient_reversal import reversed_gradient
 from shared.training.job import Job, Target
 from shared.training.objective import Batch
 from shared.training.trainer import predict_features
@@ -326,6 +326,34 @@ def test_cdan_sees_the_product_of_features_and_class_probabilities(entropy: bool
     losses = nn.functional.cross_entropy(loss.classifier.layers(products), domains, reduction="none")
     found = loss(AlignmentBatch(features, scores, domains, torch.ones(8), 4, 1.0))
     torch.testing.assert_close(found, (losses * weights).mean())
+
+
+def test_the_entropies_of_cdan_get_their_gradient_reversed_and_the_product_none() -> None:
+    from shared.strategies.cdan import CdanLoss
+
+    features, scores, domains = torch.randn(8, 3), 2 * torch.randn(8, 2), torch.arange(8) // 4
+
+    def gradient(entropy: bool, lambda_: float) -> torch.Tensor | None:
+        loss, given = CdanLoss(_options("cdan", entropy=entropy), AlignmentSizes(3, 2, 2)), scores.clone()
+        loss.load_state_dict(classifier)
+        loss(AlignmentBatch(features, given.requires_grad_(), domains, torch.ones(8), 4, lambda_)).backward()
+        return given.grad
+
+    classifier = CdanLoss(_options("cdan"), AlignmentSizes(3, 2, 2)).state_dict()
+    whole, half = gradient(entropy=True, lambda_=1.0), gradient(entropy=True, lambda_=0.5)
+    assert gradient(entropy=False, lambda_=1.0) is None
+    torch.testing.assert_close(whole, 2 * half)
+
+    loss = CdanLoss(_options("cdan"), AlignmentSizes(3, 2, 2))
+    loss.load_state_dict(classifier)
+    given = scores.clone().requires_grad_()
+    predicted = torch.softmax(given, dim=1)
+    certain = 1.0 + torch.exp((predicted * predicted.log()).sum(dim=1))
+    means = torch.stack([certain[:4].mean(), certain[4:].mean()]).detach().repeat_interleave(4)
+    products = torch.stack([torch.outer(p, f).flatten() for p, f in zip(predicted.detach(), features, strict=True)])
+    losses = nn.functional.cross_entropy(loss.classifier.layers(products), domains, reduction="none")
+    (losses * certain / means).mean().backward()
+    torch.testing.assert_close(whole, -given.grad)
 
 
 def test_coral_is_0_of_equal_covariances_and_follows_the_definition() -> None:

@@ -51,6 +51,14 @@ def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
     assert all(torch.equal(a, b) for a, b in zip(_weights(first).values(), _weights(second).values(), strict=True))
 
 
+def test_a_mirrored_network_learns_from_the_images_alone_in_every_epoch(tmp_path: Path) -> None:
+    plain, mirrored = small_job(tmp_path / "plain"), small_job(tmp_path / "mirrored")
+    mirrored.network.mirrored = True
+    for job in (plain, mirrored):
+        _train(job, selection="last")
+    assert all(torch.equal(a, b) for a, b in zip(_weights(plain).values(), _weights(mirrored).values(), strict=True))
+
+
 @pytest.fixture
 def norms(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The norm of the gradients that the optimiser is given, a value a step."""

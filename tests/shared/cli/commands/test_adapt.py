@@ -46,9 +46,9 @@ def test_each_pair_of_domains_has_a_folder_of_its_own() -> None:
         (("--strategy", "dan"), "--strategy: unknown name 'dan'; did you mean dann"),
         (("--strategy", "finetune"), "--strategy: unknown name 'finetune'"),
         (("--strategy", "dann", "--strategy", "dann"), "--strategy is given dann, dann"),
-        (("--loss-weight", "dann=0.5", "--loss-weight", "dann=.5"), "--loss-weight is given dann=0.5, dann=.5"),
+        (("--loss-weight", "dann=0.5", "--loss-weight", "dann=.5"), "--loss-weight of dann is 0.5 twice"),
         (("--loss-weight", 0.5), "--loss-weight '0.5': give STRATEGY=WEIGHT with a weight above 0, such as dann=0.3"),
-        (("--loss-weight", "dann=-1"), "--loss-weight 'dann=-1': give STRATEGY=WEIGHT with a weight above 0"),
+        (("--loss-weight", "dann=-1"), "--loss-weight of dann is -1; give a number above 0, such as 0.3"),
         (("--loss-weight", "dan=1"), "--loss-weight: unknown name 'dan'; did you mean dann"),
         (("--loss-weight", "coral=1"), "--loss-weight coral: the strategies that are tried are dann; leave it out"),
         (("--strategy", "adabn", "--loss-weight", "adabn=0.5"), "--loss-weight: adabn has no adaptation loss"),
@@ -72,4 +72,4 @@ def test_the_defaults_are_names_that_there_are() -> None:
 
 def test_each_strategy_has_weights_of_its_own() -> None:
     given = ("dann=0.3", "coral=100", "dann=1")
-    assert read_loss_weights(given) == {"dann": (0.3, 1.0), "coral": (100.0,)}
+    assert read_loss_weights(given) == {"dann": [0.3, 1.0], "coral": [100.0]}

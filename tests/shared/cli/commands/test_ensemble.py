@@ -80,7 +80,7 @@ def test_runs_that_do_not_belong_together_are_wrong_usage(
     ("words", "said"),
     [
         (("--ensemble",), "--ensemble is the mean of several runs, and --seeds is 1"),
-        (("--seeds", "2", "--average", "answers"), "--average answers says how an ensemble is made"),
+        (("--seeds", "2", "--average", "answers"), "--average is answers, and averages nothing without --ensemble"),
         (("--seeds", "2", "--out", "x"), "--out names one folder, and --seeds 2 trains as many runs"),
     ],
 )

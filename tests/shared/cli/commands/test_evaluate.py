@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import medtl
 from handwriting.cli import app
 from medtl.cli import app as tumours
 from shared.io.atomic import read_json
@@ -66,10 +67,12 @@ def test_a_test_on_other_data_is_kept_in_the_run_and_named_by_its_verdict(
 
 
 def test_what_is_about_other_data_needs_them(tiny_run: Path) -> None:
+    run = Path(medtl.__file__).parent / "models" / "brain-mri"
     for words in (("--prevalence", 0.1), ("--miss-cost", 1), ("--known-only",)):
-        refused = call(tumours, "evaluate", tiny_run, *words)
+        refused = call(tumours, "evaluate", run, *words)
         assert refused.exit_code == 2
         assert is_one_line(refused, f"{words[0]} needs DATA")
+    assert is_one_line(call(app, "evaluate", tiny_run, "nowhere.zip"), "nowhere.zip does not exist; give a folder, zip")
     refused = call(app, "evaluate", tiny_run, "--prevalence", 0.1)  # no character is a positive
     assert refused.exit_code == 2
     assert "unknown option" in refused.stderr

@@ -27,7 +27,7 @@ def test_it_answers_where_no_run_is_and_every_answer_says_so(with_released: Path
     answered = call(app, "predict", picture)
     assert answered.exit_code == 0, answered.output
     first, _, third = answered.stdout.splitlines()[:3]
-    assert first == f"model: {MODEL} (no run is under runs/; another by --model)"
+    assert first == f"model: {MODEL} (no run is under runs/; another by --model RUN)"
     assert third.startswith("comes with the package, trained 20")
     assert "characters (dhcd)" in third
     tree = json.loads(call(app, "predict", picture, "--json").stdout)
@@ -57,7 +57,7 @@ def test_it_is_chosen_by_its_name_and_found_again(with_released: Path, tiny_run:
     assert "comes with the package, trained" in used.stdout
     assert str(with_released) not in Path("runs/handwriting.default").read_text()
     answered = call(app, "predict", characters / "digit_0" / "000.png")
-    assert answered.stdout.startswith(f"model: {MODEL} (the default; another by --model)\n")
+    assert answered.stdout.startswith(f"model: {MODEL} (the default; another by --model RUN)\n")
     listed = call(app, "models").stdout.splitlines()
     assert listed[0] == f"* {MODEL} (default)"
     assert listed[5] == "  own"
@@ -79,7 +79,7 @@ def test_serve_takes_it_and_listen_asks(
     monkeypatch.setattr("shared.web.serving.run_server", lambda *_: None)
     served = call(app, "serve", "--port", 0)
     assert served.exit_code == 0, served.output
-    assert served.stdout.startswith(f"model: {MODEL} (no run is under runs/; another by --model)\n")
+    assert served.stdout.startswith(f"model: {MODEL} (no run is under runs/; another by --model RUN)\n")
     root = tmp_path / "models"
     shutil.copytree(screening_run, root / "brain-mri")
     (root / "brain-mri" / "released.json").write_text("{}")

@@ -41,7 +41,7 @@ def test_predict_asks_which_of_several_runs_shall_answer_until_one_is_chosen(
     assert "trained 20" in used.stdout
     answered = call(app, "predict", picture)
     assert answered.exit_code == 0
-    assert answered.stdout.startswith("model: runs/second (the default; another by --model)\nfit for: ")
+    assert answered.stdout.startswith("model: runs/second (the default; another by --model RUN)\nfit for: ")
     named = call(app, "predict", picture, "--model", "first")
     assert named.stdout.startswith("model: runs/first\n")
 
@@ -59,7 +59,7 @@ def test_a_server_takes_the_default(runs: Path, monkeypatch: pytest.MonkeyPatch)
     call(app, "use", runs / "first")
     served = call(app, "serve", "--port", 0)
     assert served.exit_code == 0, served.output
-    assert served.stdout.startswith("model: runs/first (the default; another by --model)\nfit for: ")
+    assert served.stdout.startswith("model: runs/first (the default; another by --model RUN)\nfit for: ")
 
 
 def test_use_refuses_what_cannot_answer(runs: Path, screening_run: Path) -> None:

@@ -112,7 +112,15 @@ def test_a_cell_of_another_configuration_has_another_folder(tmp_path: Path) -> N
             ("base: {", "base: {data: {budget: {labels_per_class: 4}}, "),
             "base: data.budget.labels_per_class: is set by",
         ),
-        (("{backbone.name: vgg11}", "{name: a}"), "backbones.dotted: name: is set by the comparison"),
+        (("{backbone.name: vgg11}", "{name: a}"), "to choose a backbone write backbone.name"),
+        (
+            ("{backbone.name: vgg11}", "{weights: random}"),
+            "dotted: weights: unknown key 'weights'; did you mean backbone.w",
+        ),
+        (
+            ("{backbone.name: vgg11}", "vgg11"),
+            "backbones: give each a name and its changes, such as {vgg11: {backbone.na",
+        ),
         (("dotted:", "a/b:"), "backbones.a/b"),
     ],
 )

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -16,9 +17,10 @@ from handwriting.task import TASK
 from shared.errors import ConfigError, UsageError, WeightsError
 from shared.experiments.comparison.plan import Plan, load_comparison
 from shared.experiments.comparison.report import write_comparison
-from shared.experiments.comparison.run import _measure, run_comparison
+from shared.experiments.comparison.run import _measure, _train, run_comparison
 from shared.experiments.comparison.text import as_csv, as_latex, as_text, table_body
 from shared.io.atomic import read_json, write_json
+from shared.prediction.predictor import Predictor
 from shared.processes.jobs import Workers, WorkItem
 from shared.runs.chosen import choose_run
 from shared.runs.folder import finish, is_finished
@@ -52,23 +54,32 @@ def plan(tmp_path: Path, characters: Path) -> Plan:
 
 @pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch, quick_ending: None) -> list[str]:
-    """Names of runs that were trained; cells run here, where the ending can be shortened, and cost nothing known."""
+    """Names of runs that were trained; cells run here."""
     names: list[str] = []
+    monkeypatch.setattr("shared.processes.jobs.cores", lambda: 1)
+    monkeypatch.setattr("shared.processes.jobs.Worker", lambda *_, **__: _Here(names))
+    return names
 
-    def here(work: Callable[..., Any], *given: Any, progress: Any) -> Any:
+
+class _Here:
+    """A process that is this one: the ending can be shortened here, and costs are nothing known."""
+
+    def __init__(self, names: list[str]) -> None:
+        self.names = names
+
+    def call(self, _: str, work: Callable[..., Any], given: tuple[Any, ...], *, progress: Any) -> Any:
         if work is _measure:
             costs = {"parameters": 1_000_000, "flops": 2_000_000_000, "images_a_second": 50.0, "latency_ms": 20.0}
             return [costs for _ in given[1]]
-        names.append(given[2].name)
+        if work is _train:
+            self.names.append(given[2].name)
         return work(*given, progress)
 
-    monkeypatch.setattr("shared.experiments.comparison.run.run_in_subprocess", here)
-    monkeypatch.setattr("shared.processes.jobs.run_in_subprocess", here)
-    monkeypatch.setattr(
-        "shared.experiments.comparison.state.run_in_subprocess",
-        lambda work, *given, progress: work(*given, progress),
-    )
-    return names
+    def kill(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
 
 
 def _quiet(*_: object) -> None:
@@ -93,12 +104,19 @@ def test_cells_are_trained_once_and_a_failed_one_stops_nothing(plan: Plan, train
     with pytest.raises(UsageError, match="no finished handwriting run"):
         choose_run(tmp_path / "runs", "handwriting", None)
     done = [row["runs"]["0"] for row in (few, every)]
+    with pytest.raises(UsageError, match=r"without report and exported network; compare --keep"):
+        Predictor(tmp_path / "runs" / "compare" / "tiny" / done[0], TASK.name, TASK.preprocess)
     assert set(done) < set(trained)
     trained.clear()
     again = run_comparison(TASK, plan, root=tmp_path / "runs", progress=_quiet)
     assert [row["measures"] for row in again["rows"]] == [row["measures"] for row in tree["rows"]]
     assert len(trained) == 2
     assert not set(done) & set(trained)
+    trained.clear()
+    kept = run_comparison(TASK, plan, root=tmp_path / "runs", progress=_quiet, keep=True)
+    assert set(done) < set(trained)
+    assert all((tmp_path / "runs" / "compare" / "tiny" / name / "report.html").is_file() for name in done)
+    assert [row["measures"] for row in kept["rows"]] == [row["measures"] for row in tree["rows"]]
 
     write_comparison(tree, TASK.title, tmp_path / "out")
     page = (tmp_path / "out" / "compare.html").read_text(encoding="utf-8")
@@ -124,11 +142,15 @@ def _check_published(tree: dict[str, Any]) -> None:
 def test_an_interrupt_stops_every_cell(plan: Plan, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     calls: list[int] = []
 
-    def interrupted(*_: object, **__: object) -> None:
-        calls.append(1)
-        raise KeyboardInterrupt
+    class Interrupted(_Here):
+        def call(self, _: str, work: Callable[..., Any], *given: Any, **__: Any) -> Any:
+            if work is not _train:
+                return super().call(_, work, *given, progress=_quiet)
+            calls.append(1)
+            raise KeyboardInterrupt
 
-    monkeypatch.setattr("shared.processes.jobs.run_in_subprocess", interrupted)
+    monkeypatch.setattr("shared.processes.jobs.Worker", lambda *_, **__: Interrupted([]))
+    monkeypatch.setattr("shared.processes.jobs.cores", lambda: 1)
     with pytest.raises(KeyboardInterrupt):
         run_comparison(TASK, plan, root=tmp_path, progress=_quiet)
     assert len(calls) == 1
@@ -140,7 +162,7 @@ def test_finished_cells_of_data_that_changed_since_are_refused_before_any_is_tra
     run_comparison(TASK, plan, root=tmp_path, progress=_quiet)
     run = tmp_path / "compare" / "tiny" / trained[0]
     write_json(run / "model.json", read_json(run / "model.json") | {"data_hash": "another"})
-    finish(run, "handwriting")
+    finish(run, "handwriting", whole=False)
     trained.clear()
     with pytest.raises(UsageError, match=f"the data changed since .*{run.name} of its cells"):
         run_comparison(TASK, plan, root=tmp_path, progress=_quiet)
@@ -152,7 +174,7 @@ def test_cells_between_which_the_data_changed_are_refused(plan: Plan, trained: l
         if what == "cells" and done == total:
             run = tmp_path / "compare" / "tiny" / trained[0]
             write_json(run / "model.json", read_json(run / "model.json") | {"data_hash": "another"})
-            finish(run, "handwriting")
+            finish(run, "handwriting", whole=False)
 
     with pytest.raises(UsageError, match="the data changed between"):
         run_comparison(TASK, plan, root=tmp_path, progress=change)
@@ -190,6 +212,18 @@ def test_what_the_data_do_not_have_is_refused_before_the_first_cell(
     with pytest.raises(ConfigError, match=r"data\.classes\.no_such_folder: the data have no such folder"):
         run_comparison(TASK, plan, root=tmp_path / "runs", progress=_quiet)
     assert trained == []
+
+
+def test_more_labels_than_a_class_has_images_are_reported_without_a_process_for_each_cell(
+    trained: list[str], tmp_path: Path, characters: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = TINY.replace("SOURCE-lost", "SOURCE").replace("SOURCE", str(characters)).replace("[3, null]", "[3000]")
+    (tmp_path / "tiny.yaml").write_text(text)
+    tree = run_comparison(TASK, load_comparison(TASK, tmp_path / "tiny.yaml"), root=tmp_path, progress=_quiet)
+    assert trained == []
+    said = r"class \w+ has \d+ images in all, and 3000 of each class were asked for; leave 3000 out of labels_per_class"
+    assert all(re.fullmatch(said, row["failures"]["0"]) for row in tree["rows"])
+    assert caplog.text.count("all cells with 3000 labels a class failed: class") == 1
 
 
 class _Elsewhere:
@@ -346,7 +380,7 @@ def test_rows_that_failed_show_in_the_exit_code(
 
 
 @pytest.mark.slow
-def test_the_command_runs_each_cell_in_a_process_of_its_own(
+def test_the_command_runs_cells_in_other_processes_and_measures_what_they_cost(
     tmp_path: Path, characters: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

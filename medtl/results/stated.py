@@ -24,6 +24,7 @@ class Stated:
     Attributes:
         instance: SOP Instance UID.
         series: What identifies its series: Patient ID, Study and Series Instance UID.
+        sop_class: SOP Class UID.
         kind: Name of its SOP class; empty where DICOM does not name it.
         is_answer: Whether it carries the mark of medtl, as the results of any of its nodes do: an answer to an answer
             would never end.
@@ -31,6 +32,7 @@ class Stated:
 
     instance: str
     series: tuple[str, str, str]
+    sop_class: str
     kind: str
     is_answer: bool
 
@@ -60,7 +62,7 @@ def read_stated(data: bytes) -> Stated:
     with untrusted_decoding():
         dataset = pydicom.dcmread(Metered(inflated(data)), stop_before_pixels=True, specific_tags=list(KEYWORDS))
         kind, instance, patient, study, series, maker = (text_of(dataset, keyword) for keyword in KEYWORDS)
-    return Stated(instance, (patient, study, series), uid_name(kind), maker == MANUFACTURER)
+    return Stated(instance, (patient, study, series), kind, uid_name(kind), maker == MANUFACTURER)
 
 
 def is_whole(data: bytes) -> bool:

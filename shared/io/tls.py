@@ -1,4 +1,4 @@
-"""TLS of the node, by files that the hospital gives: DICOM's own port, and the connection to the archive.
+"""TLS by files that the hospital gives: of ports that are listened on, and of connections to others.
 
 Source: DICOM PS3.15, annex B (BCP 195 profiles: TLS 1.2 or later).
 """
@@ -57,7 +57,7 @@ class TlsFiles:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         if self.authority is not None:
             context.verify_mode = ssl.CERT_REQUIRED
-        return self._loaded(context)
+        return self._loaded(_bounded(context, self.authority))
 
     def for_client(self) -> ssl.SSLContext:
         """Makes the settings of connections that this node opens; the target's certificate must name its host.
@@ -65,23 +65,39 @@ class TlsFiles:
         Raises:
             UsageError: A file cannot be used.
         """
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        if self.authority is None:
-            context.load_default_certs()
-        return self._loaded(context)
+        return self._loaded(trusting(self.authority))
 
     def _loaded(self, context: ssl.SSLContext) -> ssl.SSLContext:
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
         try:
             context.load_cert_chain(self.certificate, self.key, password=_no_password)
         except (OSError, ValueError) as error:
             raise _unusable(f"--tls-certificate {self.certificate} with --tls-key {self.key}", error) from None
-        if self.authority is not None:
-            try:
-                context.load_verify_locations(self.authority)
-            except (OSError, ValueError) as error:
-                raise _unusable(f"--tls-authority {self.authority}", error) from None
         return context
+
+
+def trusting(authority: Path | None) -> ssl.SSLContext:
+    """Makes the settings of connections without a certificate of our own; the one of the host must name it.
+
+    Args:
+        authority: PEM file with the certificates that the host must be signed by; None: those that this machine trusts.
+
+    Raises:
+        UsageError: The file cannot be used.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if authority is None:
+        context.load_default_certs()
+    return _bounded(context, authority)
+
+
+def _bounded(context: ssl.SSLContext, authority: Path | None) -> ssl.SSLContext:
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if authority is not None:
+        try:
+            context.load_verify_locations(authority)
+        except (OSError, ValueError) as error:
+            raise _unusable(f"--tls-authority {authority}", error) from None
+    return context
 
 
 def _no_password() -> str:

@@ -1,0 +1,57 @@
+"""An exported network under ONNX Runtime, with the out-of-distribution score of each answer. No torch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from shared.evaluation.decision.ood import Reference
+from shared.evaluation.decision.places import Values
+from shared.task import Image
+
+BATCH, OOD_BATCH = 16, 512
+"""Images that go through the network at once, and features that are compared at once: one product of large matrices
+takes less time than many small ones, between which ONNX Runtime's threads hold the cores."""
+
+
+def open_session(exported: Path, threads: int | None = None) -> onnxruntime.InferenceSession:
+    """Opens an exported network.
+
+    Args:
+        exported: The ONNX file.
+        threads: Number of threads of the network; None: as many as there are cores.
+    """
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+    options.intra_op_num_threads = threads or cores
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # others need the cores meanwhile
+    return onnxruntime.InferenceSession(str(exported), sess_options=options, providers=["CPUExecutionProvider"])
+
+
+def judge(
+    session: onnxruntime.InferenceSession, reference: Reference, images: Sequence[Image]
+) -> tuple[Values, Values]:
+    """Computes class probabilities and out-of-distribution scores of preprocessed images.
+
+    Args:
+        session: The exported network.
+        reference: Features of its training images.
+        images: float32 [channels, size, size] each, at least one.
+
+    Returns:
+        Probabilities, float64 [N, classes], 0 to 1, and out-of-distribution scores, float64 [N], 0 to 2.
+    """
+    rows, ood = [], []
+    for start in range(0, len(images), OOD_BATCH):
+        found = [
+            session.run(["probabilities", "features"], {"images": np.stack(images[at : at + BATCH])})
+            for at in range(start, min(start + OOD_BATCH, len(images)), BATCH)
+        ]
+        rows += [probabilities for probabilities, _ in found]
+        ood.append(reference.scores(np.concatenate([features for _, features in found])))
+    return np.concatenate(rows).astype(np.float64), np.concatenate(ood)
