@@ -8,6 +8,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from shared.models.network import Network
 
+Tensors = tuple[Tensor, ...] | list[Tensor]
 WARMUP = 10
 """Slows the rise of the decay, (1 + step) / (WARMUP + step) at most: the start, which is random, is soon forgotten."""
 
@@ -25,7 +26,7 @@ def exponential_average(network: Network, decay: float) -> AveragedModel:
     2021, on averages under a change of domain.
     """
 
-    def mean(averages: list[Tensor], currents: list[Tensor], count: Tensor | int) -> None:
+    def mean(averages: Tensors, currents: Tensors, count: Tensor | int) -> None:
         remains = min(decay, (1 + int(count)) / (WARMUP + int(count)))
         torch._foreach_lerp_(averages, currents, 1.0 - remains)
 
