@@ -21,7 +21,6 @@ from PIL import Image as PillowImage
 
 from handwriting.light import evenly_lit
 from handwriting.settings import Settings
-from shared.data.pixel_store import PixelStore
 from shared.errors import ConfigError, DataError
 from shared.io.archives import naming
 from shared.io.atomic import file_hash
@@ -216,6 +215,8 @@ def images(
     Raises:
         DataError: Files are damaged; the message counts them and says of the first five what is wrong.
     """
+
+    from shared.data.pixel_store import PixelStore
 
     def make(sample: Sample) -> Image:
         pixels = read(sample)

@@ -1,6 +1,6 @@
 """Preprocessing of raw pixels into the network's input, the same code in training and prediction.
 
-It is NumPy, OpenCV and Pillow only.
+It is NumPy, OpenCV and Pillow only. What keeps the images of a training is imported when it is first used.
 """
 
 from __future__ import annotations
@@ -15,9 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from medtl.head import ReducedCopy, reduced_copy
-from medtl.labelled_heads import LabelledHeads
 from medtl.settings import Settings
-from shared.data.pixel_store import PixelStore
 from shared.errors import ConfigError, DataError
 from shared.io.archives import naming
 from shared.io.atomic import file_hash
@@ -224,6 +222,9 @@ def images(
     Raises:
         DataError: Files are damaged; the message counts them and says of the first five what is wrong.
     """
+    from medtl.labelled_heads import LabelledHeads
+    from shared.data.pixel_store import PixelStore
+
     heads = LabelledHeads(samples, content_hash)
 
     def make(sample: Sample) -> Image:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from shared.errors import DataError
 from shared.io.archives import faults_error
 from shared.io.array_store import ArrayStore, ArrayView, alone_in, cache_folder
+from shared.processes.memory import cores
 from shared.samples import Sample
 from shared.task import Image, Preprocessing
 
@@ -96,7 +96,7 @@ class PixelStore:
                 return blank
 
         done = itertools.count(len(samples) - len(missing) + 1)
-        with store.adding([names[i] for i in missing]) as add, ThreadPoolExecutor(_threads()) as threads:
+        with store.adding([names[i] for i in missing]) as add, ThreadPoolExecutor(cores()) as threads:
             for block in _blocks(missing, blank.nbytes):
                 rows = np.empty((len(block), *blank.shape), dtype=np.uint8 if self.as_bytes else np.float32)
                 for place, image in enumerate(threads.map(made, [samples[i] for i in block])):
@@ -110,10 +110,6 @@ class PixelStore:
 def _blocks(indices: Sequence[int], bytes_each: int) -> Iterator[Sequence[int]]:
     step = max(1, BLOCK_BYTES // bytes_each)
     return (indices[start : start + step] for start in range(0, len(indices), step))
-
-
-def _threads() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class StoredImages(Sequence[Image]):

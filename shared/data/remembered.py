@@ -61,8 +61,8 @@ def remembered(
         if found is None:
             found = compute()
             if is_kept(found):
-                stream = io.BytesIO()
-                np.savez(stream, **found)
+                stream, arrays = io.BytesIO(), dict[str, Any](found)
+                np.savez(stream, **arrays)
                 write_bytes(path, stream.getvalue())
     return found
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -16,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from shared.data.split import Chosen
-from shared.io.array_store import ArrayStore, ArrayView, cache_folder
+from shared.io.array_store import ArrayStore, ArrayView, alone_in, cache_folder
 from shared.models.backbones.module import Backbone
 from shared.models.network import Network
 from shared.models.pooling import pool
@@ -25,8 +26,10 @@ from shared.task import Image, Preprocessing
 
 BATCH = 16
 """Images of one forward pass on a CPU; faster than 32 on two cores, as maps of a smaller batch stay in its cache."""
-GPU_BATCH, GPU_IMAGES = 1024, 1 << 18
-"""On a GPU: images of one forward pass, and images that are moved there at once (256 MiB at 32 x 32 bytes)."""
+GPU_BATCH, GPU_BYTES = 1024, 1 << 28
+"""On a GPU: images of one forward pass at most, and bytes of images that are moved there at once."""
+GPU_PASS_BYTES = 1 << 26
+"""On a GPU: bytes of one forward pass as float32, which bounds its maps: 1,024 images of 128 x 128 pixels in grey."""
 log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
@@ -104,7 +107,23 @@ def features_of_layers(
     """
     names = [f"{sample.id}:{sample.frame}" for sample in request.samples]
     keys = layer_keys(backbone, request.spec, request.content_hash)
-    stores = {one: ArrayStore(cache_folder("features") / f"{keys[one[0]]}-{one[1]}") for one in wanted}
+    folders = {one: cache_folder("features") / f"{keys[one[0]]}-{one[1]}" for one in wanted}
+    stores = {one: ArrayStore(folder) for one, folder in folders.items()}
+    if not any(store.missing(names) for store in stores.values()):
+        log.info("features: all %d taken from the cache", len(names))
+        request.progress(len(names), len(names))
+        return {one: store.rows(names) for one, store in stores.items()}
+    with ExitStack() as alone:
+        for folder in sorted(folders.values()):  # in one order, or two processes could wait for each other
+            alone.enter_context(alone_in(folder))
+        return _completed(backbone, folders, names, request)
+
+
+def _completed(
+    backbone: Backbone, folders: Mapping[tuple[str, str], Path], names: Sequence[str], request: FeatureRequest
+) -> dict[tuple[str, str], ArrayView]:
+    """Computes what no process has computed meanwhile, in one pass over the images, and opens all."""
+    stores = {one: ArrayStore(folder) for one, folder in folders.items()}
     missing = {one: store.missing(names) for one, store in stores.items()}
     missing_anywhere = sorted(set().union(*missing.values()))
     log.info("features: %d of %d taken from the cache", len(names) - len(missing_anywhere), len(names))
@@ -121,32 +140,6 @@ def features_of_layers(
                     add(pool(maps[layer][keep], pooling).float().cpu().numpy())
     request.progress(len(names), len(names))
     return {one: store.rows(names) for one, store in stores.items()}
-
-
-@torch.no_grad()
-def nearest_features(
-    network: Network, images: Sequence[Image], among: Sequence[Image], count: int
-) -> NDArray[np.int64]:
-    """Finds the images whose features are most similar by cosine.
-
-    Args:
-        network: The network whose features are computed; it is put into evaluation mode.
-        images: Images to find neighbours of, float32 [channels, size, size] in 0..1.
-        among: Images to search, in the same form.
-        count: Neighbours of each image, at least 1.
-
-    Returns:
-        Indices into `among`, int64 [len(images), min(count, len(among))], nearest first.
-    """
-    network.eval()
-
-    def directions(pictures: Sequence[Image]) -> torch.Tensor:
-        bounds = [range(start, min(start + BATCH, len(pictures))) for start in range(0, len(pictures), BATCH)]
-        rows = [network.features(unit_range(stacked(pictures, batch))) for batch in bounds]
-        return torch.nn.functional.normalize(torch.cat(rows).float(), dim=1)
-
-    similar = directions(images) @ directions(among).T
-    return similar.topk(min(count, len(among)), dim=1).indices.numpy()
 
 
 def layer_keys(backbone: Backbone, spec: Preprocessing, content_hash: str) -> dict[str, str]:
@@ -194,7 +187,11 @@ def _forward_passes(
     device = request.device
     backbone.to(device).eval()
     on_gpu = device.type == "cuda"
-    size, at_once = (GPU_BATCH, GPU_IMAGES) if on_gpu else (BATCH, BATCH)
+    size, at_once = BATCH, BATCH
+    if on_gpu:
+        values = request.spec.channels * request.spec.size**2
+        size = max(1, min(GPU_BATCH, GPU_PASS_BYTES // (4 * values)))
+        at_once = max(size, GPU_BYTES // (values if isinstance(request.images, ByteImages) else 4 * values))
     for first in range(0, len(indices), at_once):
         group = list(indices[first : first + at_once])
         pixels = stacked(request.images, group).to(device)

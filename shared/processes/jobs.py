@@ -8,11 +8,10 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Protocol, Self
 
 from shared.errors import MedtlError
-from shared.processes.memory import available_bytes, begin_peak
+from shared.processes.memory import available_bytes, begin_peak, cores
 from shared.processes.worker import Report, Worker
 from shared.progress import Progress
 
@@ -29,12 +28,15 @@ class WorkItem:
         work: A function of an importable module; called as `work(*arguments, progress)` in another process.
         arguments: Its arguments; they are pickled, as is its result.
         gpu: Whether it uses a GPU where there is one.
+        line: Items with the same text here wait for each other on one machine, in their order: what an item finds in a
+            cache, and with that its last digits, must not depend on chance. None: it waits for none.
     """
 
     name: str
     work: Callable[..., Any]
     arguments: tuple[Any, ...]
     gpu: bool
+    line: str | None = None
 
 
 class Workers(Protocol):
@@ -50,18 +52,20 @@ class Workers(Protocol):
 
 
 class WarmProcesses:
-    """Runs items in processes of this machine, one for each core, each of which takes one item after the other.
+    """Runs items in a few processes of this machine, each of which takes one item after the other.
 
-    What a process has imported and read serves its next item. One that ends early is replaced. Where a GPU is used
-    there is one process, for two would share its memory. A context manager, at the end of which the processes end.
+    What a process has imported and read serves its next item. One that ends early is replaced. An item computes with
+    the threads that it would have alone, as other threads round otherwise: all cores, or as many as `OMP_NUM_THREADS`
+    says; under 1 there is a process for each core. Where a GPU is used there is one process, for two would share its
+    memory. A context manager, at the end of which the processes end.
 
     Args:
-        count: Number of processes at most; None: the cores, but no more than memory allows.
+        count: Number of processes at most; None: the cores divided by the threads of an item, as memory allows.
     """
 
     def __init__(self, count: int | None = None) -> None:
-        self._count = count or max(1, min(_cores(), available_bytes() // ITEM_BYTES))
-        self._workers = [Worker(run_item, untrusted=False) for _ in range(self._count)]
+        together = min(cores() // threads_of_item(), available_bytes() // ITEM_BYTES)
+        self._workers = [Worker(run_item, untrusted=False) for _ in range(count or max(1, together))]
 
     def __enter__(self) -> Self:
         return self
@@ -75,7 +79,7 @@ class WarmProcesses:
             worker.close()
 
     def call(self, work: Callable[..., Any], *arguments: Any, progress: Report = lambda *_: None) -> Any:
-        """Calls `work(*arguments, progress)` in one of the processes, alone and with all cores; returns its result.
+        """Calls `work(*arguments, progress)` in one of the processes and returns its result.
 
         Args:
             work: A function of an importable module; it is pickled, as are its arguments and its result.
@@ -85,7 +89,7 @@ class WarmProcesses:
         Raises:
             WorkFailed: The work raised a `MedtlError`, or its process ended without a result.
         """
-        return self._workers[0].call("__call__", work, arguments, _cores(), progress=progress)
+        return self._workers[0].call("__call__", work, arguments, progress=progress)
 
     def run(self, items: Sequence[WorkItem], progress: Progress) -> Iterator[tuple[int, Any]]:
         """Runs the items, as many at once as there are processes; a `MedtlError` of one does not stop the others.
@@ -99,13 +103,14 @@ class WarmProcesses:
             failed.
         """
         alone = any(item.gpu for item in items) and _has_gpu()
-        workers = self._workers[: 1 if alone else len(items)]
-        threads = max(1, _cores() // max(1, len(workers)))
-        waiting, told = queue.SimpleQueue[int](), queue.SimpleQueue[tuple[str, int, Any]]()
-        for index in range(len(items)):
-            waiting.put(index)
+        lines = _lines(items)
+        workers = self._workers[: 1 if alone else len(lines)]
+        waiting, told = queue.SimpleQueue[list[int]](), queue.SimpleQueue[tuple[str, int, Any]]()
+        ended = threading.Event()
+        for line in lines:
+            waiting.put(line)
         keepers = [
-            threading.Thread(target=_keep_busy, args=(worker, items, threads, waiting, told), daemon=True)
+            threading.Thread(target=_keep_busy, args=(worker, items, waiting, told, ended), daemon=True)
             for worker in workers
         ]
         for keeper in keepers:
@@ -117,73 +122,76 @@ class WarmProcesses:
                 if kind == "progress":
                     progress("items", done, len(items), content)
                     continue
-                done += 1
-                if isinstance(content, BaseException) and not isinstance(content, MedtlError):
+                if kind == "fault":
                     raise content
+                done += 1
                 yield index, content
         finally:
-            while done < len(items) and not waiting.empty():  # interrupted: nobody waits for the others
-                with suppress(queue.Empty):
-                    waiting.get_nowait()
+            ended.set()
             for keeper, worker in zip(keepers, workers, strict=True):
                 while keeper.is_alive():
                     keeper.join(0.1)
-                    if done < len(items):
+                    if done < len(items):  # interrupted: nobody waits for the others
                         worker.kill()
+
+
+def _lines(items: Sequence[WorkItem]) -> list[list[int]]:
+    """The indices of items that wait for each other, line by line."""
+    lines: dict[str | int, list[int]] = {}
+    for index, item in enumerate(items):
+        lines.setdefault(index if item.line is None else item.line, []).append(index)
+    return list(lines.values())
 
 
 def _keep_busy(
     worker: Worker,
     items: Sequence[WorkItem],
-    threads: int,
-    waiting: queue.SimpleQueue[int],
+    waiting: queue.SimpleQueue[list[int]],
     told: queue.SimpleQueue[tuple[str, int, Any]],
+    ended: threading.Event,
 ) -> None:
-    """Hands items to a process until none is left; its progress and results go to `told`."""
-    while True:
-        try:
-            index = waiting.get_nowait()
-        except queue.Empty:
-            return
-        item = items[index]
-
-        def report(what: str, done: int, total: int, _: str, index: int = index, name: str = item.name) -> None:
-            told.put(("progress", index, f"{name}: {what} {done}/{total}"))
-
-        told.put(("progress", index, item.name))
-        try:
-            result = worker.call("__call__", item.work, item.arguments, threads, progress=report)
-        except BaseException as error:  # raised in the thread that waits for the items
-            result = error
-        told.put(("result", index, result))
+    """Hands items to a process, line by line, until none is left or the others are given up."""
+    with suppress(queue.Empty):
+        while True:
+            for index in waiting.get_nowait():
+                if ended.is_set() or not _do(worker, index, items[index], told):
+                    return
 
 
-def run_item(work: Callable[..., Any], arguments: tuple[Any, ...], threads: int, progress: Report) -> Any:
-    """Does a piece of work in a process that has done others before; its peak of memory is its own.
+def _do(worker: Worker, index: int, item: WorkItem, told: queue.SimpleQueue[tuple[str, int, Any]]) -> bool:
+    """Does one item; its progress and result go to `told`. Whether the next one may begin."""
+
+    def report(what: str, done: int, total: int, _: str) -> None:
+        told.put(("progress", index, f"{item.name}: {what} {done}/{total}"))
+
+    told.put(("progress", index, item.name))
+    try:
+        result = worker.call("__call__", item.work, item.arguments, progress=report)
+    except MedtlError as error:
+        result = error
+    except BaseException as error:  # raised in the thread that waits for the items
+        told.put(("fault", index, error))
+        return False
+    told.put(("result", index, result))
+    return True
+
+
+def run_item(work: Callable[..., Any], arguments: tuple[Any, ...], progress: Report) -> Any:
+    """Does a piece of work in a process that may have done others before; its peak of memory is its own.
 
     Args:
         work: A function; called as `work(*arguments, progress)`.
         arguments: Its arguments without the last one.
-        threads: Threads that torch may take.
         progress: Called with what the work reports.
     """
-    from torch import set_num_threads
-
-    set_num_threads(min(threads, _threads_at_first()))
     begin_peak()
     return work(*arguments, progress)
 
 
-@cache
-def _threads_at_first() -> int:
-    """The threads that this process was given: by `OMP_NUM_THREADS`, else as many as there are cores."""
-    from torch import get_num_threads
-
-    return int(get_num_threads())
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def threads_of_item() -> int:
+    """Returns the threads that an item computes with: those of `OMP_NUM_THREADS`, else one for each core."""
+    stated = os.environ.get("OMP_NUM_THREADS", "")
+    return int(stated) if stated.isdecimal() and int(stated) else cores()
 
 
 def _has_gpu() -> bool:

@@ -1,4 +1,4 @@
-"""Memory of a process: its peak, and that what is freed is kept for the next step."""
+"""Memory and cores of a process: its peak, what it can have, and that what is freed is kept for the next step."""
 
 from __future__ import annotations
 
@@ -42,6 +42,11 @@ def begin_peak() -> None:
         ctypes.CDLL(None).malloc_trim(0)
     with suppress(OSError):
         CLEAR.write_text(RESET_PEAK, encoding="ascii")
+
+
+def cores() -> int:
+    """Returns the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def available_bytes() -> int:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -55,7 +56,7 @@ def plan(tmp_path: Path, characters: Path) -> Plan:
 def trained(monkeypatch: pytest.MonkeyPatch, quick_ending: None) -> list[str]:
     """Names of runs that were trained; cells run here."""
     names: list[str] = []
-    monkeypatch.setattr("shared.processes.jobs._cores", lambda: 1)
+    monkeypatch.setattr("shared.processes.jobs.cores", lambda: 1)
     monkeypatch.setattr("shared.processes.jobs.Worker", lambda *_, **__: _Here(names))
     return names
 
@@ -66,7 +67,7 @@ class _Here:
     def __init__(self, names: list[str]) -> None:
         self.names = names
 
-    def call(self, _: str, work: Callable[..., Any], given: tuple[Any, ...], threads: int, *, progress: Any) -> Any:
+    def call(self, _: str, work: Callable[..., Any], given: tuple[Any, ...], *, progress: Any) -> Any:
         if work is _measure:
             costs = {"parameters": 1_000_000, "flops": 2_000_000_000, "images_a_second": 50.0, "latency_ms": 20.0}
             return [costs for _ in given[1]]
@@ -149,7 +150,7 @@ def test_an_interrupt_stops_every_cell(plan: Plan, monkeypatch: pytest.MonkeyPat
             raise KeyboardInterrupt
 
     monkeypatch.setattr("shared.processes.jobs.Worker", lambda *_, **__: Interrupted([]))
-    monkeypatch.setattr("shared.processes.jobs._cores", lambda: 1)
+    monkeypatch.setattr("shared.processes.jobs.cores", lambda: 1)
     with pytest.raises(KeyboardInterrupt):
         run_comparison(TASK, plan, root=tmp_path, progress=_quiet)
     assert len(calls) == 1
@@ -161,7 +162,7 @@ def test_finished_cells_of_data_that_changed_since_are_refused_before_any_is_tra
     run_comparison(TASK, plan, root=tmp_path, progress=_quiet)
     run = tmp_path / "compare" / "tiny" / trained[0]
     write_json(run / "model.json", read_json(run / "model.json") | {"data_hash": "another"})
-    finish(run, "handwriting")
+    finish(run, "handwriting", whole=False)
     trained.clear()
     with pytest.raises(UsageError, match=f"the data changed since .*{run.name} of its cells"):
         run_comparison(TASK, plan, root=tmp_path, progress=_quiet)
@@ -173,7 +174,7 @@ def test_cells_between_which_the_data_changed_are_refused(plan: Plan, trained: l
         if what == "cells" and done == total:
             run = tmp_path / "compare" / "tiny" / trained[0]
             write_json(run / "model.json", read_json(run / "model.json") | {"data_hash": "another"})
-            finish(run, "handwriting")
+            finish(run, "handwriting", whole=False)
 
     with pytest.raises(UsageError, match="the data changed between"):
         run_comparison(TASK, plan, root=tmp_path, progress=change)
@@ -211,6 +212,18 @@ def test_what_the_data_do_not_have_is_refused_before_the_first_cell(
     with pytest.raises(ConfigError, match=r"data\.classes\.no_such_folder: the data have no such folder"):
         run_comparison(TASK, plan, root=tmp_path / "runs", progress=_quiet)
     assert trained == []
+
+
+def test_more_labels_than_a_class_has_images_are_reported_without_a_process_for_each_cell(
+    trained: list[str], tmp_path: Path, characters: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = TINY.replace("SOURCE-lost", "SOURCE").replace("SOURCE", str(characters)).replace("[3, null]", "[3000]")
+    (tmp_path / "tiny.yaml").write_text(text)
+    tree = run_comparison(TASK, load_comparison(TASK, tmp_path / "tiny.yaml"), root=tmp_path, progress=_quiet)
+    assert trained == []
+    said = r"class \w+ has \d+ images in all, and 3000 of each class were asked for; leave 3000 out of labels_per_class"
+    assert all(re.fullmatch(said, row["failures"]["0"]) for row in tree["rows"])
+    assert caplog.text.count("all cells with 3000 labels a class failed: class") == 1
 
 
 class _Elsewhere:

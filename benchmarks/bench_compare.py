@@ -1,0 +1,84 @@
+"""Measures the processor time of a comparison of 12 linear probes against as many trainings in processes of their own.
+
+`python -m benchmarks.bench_compare` also checks that both find the same numbers, to the last digit. Codes are computed
+before, in a cache that both read: a training for each of the two networks and two poolings fills it.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import yaml
+
+from benchmarks.side_by_side import empty_cache
+from shared.io.atomic import read_json
+
+GOAL = 0.15
+"""50 s where a process for each cell took 376."""
+SEEDS = 3
+MEASURED = ("auc", "accuracy", "sensitivity", "specificity", "brier")
+
+
+def measure() -> tuple[str, float, str] | None:
+    """Returns (what, processor time of the comparison over that of 12 trainings, goal); None without the real data."""
+    data, weights = os.environ.get("MEDTL_DATA"), os.environ.get("MEDTL_WEIGHTS")
+    if not data or not weights:
+        return None
+    with tempfile.TemporaryDirectory() as made, empty_cache():
+        folder = Path(made)
+        plan = _plan(Path(data) / "navoneel.zip", Path(weights))
+        (folder / "twelve.yaml").write_text(yaml.safe_dump(plan), encoding="utf-8")
+        together = _cpu_seconds(folder, "compare", "twelve.yaml")
+        cells = sorted((folder / "runs/compare/twelve").glob("*-seed0-*"))
+        alone = 0.0
+        for cell in cells:  # one seed stands for all
+            alone += SEEDS * _cpu_seconds(folder, "train", str(cell / "config.yaml"), "--out", f"alone-{cell.name}")
+            _refuse_other_numbers(cell, folder / f"alone-{cell.name}")
+    print(
+        f"comparison {together:.1f} s, {SEEDS * len(cells)} trainings {alone:.1f} s of processor time", file=sys.stderr
+    )
+    return "processor time, 12 linear probes in one comparison / each by `train`", together / alone, f"<= {GOAL}"
+
+
+def _plan(data: Path, weights: Path) -> dict[str, object]:
+    networks = {"squeezenet1_1": "squeezenet1_1-imagenet.pth", "mobilenet_v2": "mobilenet_v2-imagenet-bnfolded.pth"}
+    return {
+        "name": "twelve",
+        "base": {
+            "data": {"source": str(data), "options": {"labels": "binary"}},
+            "backbone": {"size": 160},
+            "strategy": {"name": "linear_probe", "head": "softmax"},
+        },
+        "backbones": {
+            name: {"backbone.name": name, "backbone.weights": str(weights / file)} for name, file in networks.items()
+        },
+        "strategies": {"mean": {}, "mean_and_max": {"backbone.pooling": "avg_max"}},
+        "seeds": list(range(SEEDS)),
+    }
+
+
+def _cpu_seconds(folder: Path, *words: str) -> float:
+    """Runs a command in a folder; returns the processor time of it and of all its processes, in seconds."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    command = [sys.executable, "-c", "from medtl.cli import main; main()", *words]
+    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def _refuse_other_numbers(cell: Path, alone: Path) -> None:
+    """Checks that a cell and a training of its own gave every image the same probabilities, and the same measures."""
+    if (cell / "predictions.csv").read_bytes() != (alone / "predictions.csv").read_bytes():
+        raise RuntimeError(f"{cell.name} has other predictions than its training alone")
+    one, other = (read_json(run / "report.json")["test"] for run in (cell, alone))
+    if any(one.get(name) != other.get(name) for name in MEASURED):
+        raise RuntimeError(f"{cell.name} has other measures than its training alone")
+
+
+if __name__ == "__main__":
+    print(measure())
