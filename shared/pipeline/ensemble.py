@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from shared.adaptation.observer import observer_of
 from shared.config.schema import Config
-from shared.data.loading import load_dataset, require_data
+from shared.data.loading import is_synthetic, load_dataset, require_data
 from shared.data.partition import SplitData
 from shared.data.split import Split
 from shared.errors import ConfigError, UsageError
@@ -209,9 +209,11 @@ def _own_data(experiment: Experiment, first: Member, root: Path, progress: Progr
     """Loads the data of the members.
 
     Raises:
-        UsageError: They are not those that the members were trained on.
+        UsageError: They are not there, or are not those that the members were trained on.
     """
     section = experiment.config.data
+    if section.source and not is_synthetic(experiment.task, section) and not Path(section.source).exists():
+        raise UsageError(f"the data of {first.folder} are not here: {section.source}; name them by --data DATA")
     require_data(experiment.task, section)
     dataset = load_dataset(experiment.task, section, experiment.spec, root, progress)
     if dataset.fingerprint != first.record.data_hash:
