@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -81,7 +82,7 @@ def _export(model: Calibrated, example: torch.Tensor, path: Path) -> None:
 @contextmanager
 def _out_of_place(model: Calibrated) -> Iterator[None]:
     """Keeps activations from working in place, which the exporter takes twice as long to undo."""
-    modules = [module for module in model.modules() if getattr(module, "inplace", False) is True]
+    modules: list[Any] = [module for module in model.modules() if getattr(module, "inplace", False) is True]
     for module in modules:
         module.inplace = False
     try:

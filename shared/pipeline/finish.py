@@ -60,6 +60,8 @@ from shared.training.job import Job
 logger = logging.getLogger(__name__)
 
 PACKAGES = ("numpy", "torch", "torchvision", "onnxruntime", "pydicom", "monai", "accelerate", "captum")
+REPORTING = "captum"
+"""Package that explains the images of the report, which is written last: it may not be imported before."""
 EXPORT_CHECK_IMAGES = 8
 """Validation images on which the exported network is compared with the network, at most."""
 SHOWN_NEIGHBOURS = 4
@@ -380,7 +382,7 @@ def _environment(device: torch.device, difference: float | None, seconds: float)
         "machine": platform.machine(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "threads": torch.get_num_threads(),
-        "packages": {name: version(name) for name in PACKAGES if name in sys.modules},
+        "packages": {name: version(name) for name in PACKAGES if name in {*sys.modules, REPORTING}},
         "onnx_difference": difference,
         "seconds": round(seconds, 1),
         "peak_memory_mib": round(peak_memory_mib(), 1),

@@ -28,12 +28,15 @@ class WorkItem:
         work: A function of an importable module; called as `work(*arguments, progress)` in another process.
         arguments: Its arguments; they are pickled, as is its result.
         gpu: Whether it uses a GPU where there is one.
+        line: Items with the same text here wait for each other on one machine, in their order: what an item finds in a
+            cache, and with that its last digits, must not depend on chance. None: it waits for none.
     """
 
     name: str
     work: Callable[..., Any]
     arguments: tuple[Any, ...]
     gpu: bool
+    line: str | None = None
 
 
 class Workers(Protocol):
@@ -100,12 +103,15 @@ class WarmProcesses:
             failed.
         """
         alone = any(item.gpu for item in items) and _has_gpu()
-        workers = self._workers[: 1 if alone else len(items)]
-        waiting, told = queue.SimpleQueue[int](), queue.SimpleQueue[tuple[str, int, Any]]()
-        for index in range(len(items)):
-            waiting.put(index)
+        lines = _lines(items)
+        workers = self._workers[: 1 if alone else len(lines)]
+        waiting, told = queue.SimpleQueue[list[int]](), queue.SimpleQueue[tuple[str, int, Any]]()
+        ended = threading.Event()
+        for line in lines:
+            waiting.put(line)
         keepers = [
-            threading.Thread(target=_keep_busy, args=(worker, items, waiting, told), daemon=True) for worker in workers
+            threading.Thread(target=_keep_busy, args=(worker, items, waiting, told, ended), daemon=True)
+            for worker in workers
         ]
         for keeper in keepers:
             keeper.start()
@@ -121,42 +127,53 @@ class WarmProcesses:
                 done += 1
                 yield index, content
         finally:
-            while done < len(items) and not waiting.empty():  # interrupted: nobody waits for the others
-                with suppress(queue.Empty):
-                    waiting.get_nowait()
+            ended.set()
             for keeper, worker in zip(keepers, workers, strict=True):
                 while keeper.is_alive():
                     keeper.join(0.1)
-                    if done < len(items):
+                    if done < len(items):  # interrupted: nobody waits for the others
                         worker.kill()
+
+
+def _lines(items: Sequence[WorkItem]) -> list[list[int]]:
+    """The indices of items that wait for each other, line by line."""
+    lines: dict[str | int, list[int]] = {}
+    for index, item in enumerate(items):
+        lines.setdefault(index if item.line is None else item.line, []).append(index)
+    return list(lines.values())
 
 
 def _keep_busy(
     worker: Worker,
     items: Sequence[WorkItem],
-    waiting: queue.SimpleQueue[int],
+    waiting: queue.SimpleQueue[list[int]],
     told: queue.SimpleQueue[tuple[str, int, Any]],
+    ended: threading.Event,
 ) -> None:
-    """Hands items to a process until none is left; its progress and results go to `told`."""
-    while True:
-        try:
-            index = waiting.get_nowait()
-        except queue.Empty:
-            return
-        item = items[index]
+    """Hands items to a process, line by line, until none is left or the others are given up."""
+    with suppress(queue.Empty):
+        while True:
+            for index in waiting.get_nowait():
+                if ended.is_set() or not _do(worker, index, items[index], told):
+                    return
 
-        def report(what: str, done: int, total: int, _: str, index: int = index, name: str = item.name) -> None:
-            told.put(("progress", index, f"{name}: {what} {done}/{total}"))
 
-        told.put(("progress", index, item.name))
-        try:
-            result = worker.call("__call__", item.work, item.arguments, progress=report)
-        except MedtlError as error:
-            result = error
-        except BaseException as error:  # raised in the thread that waits for the items
-            told.put(("fault", index, error))
-            return
-        told.put(("result", index, result))
+def _do(worker: Worker, index: int, item: WorkItem, told: queue.SimpleQueue[tuple[str, int, Any]]) -> bool:
+    """Does one item; its progress and result go to `told`. Whether the next one may begin."""
+
+    def report(what: str, done: int, total: int, _: str) -> None:
+        told.put(("progress", index, f"{item.name}: {what} {done}/{total}"))
+
+    told.put(("progress", index, item.name))
+    try:
+        result = worker.call("__call__", item.work, item.arguments, progress=report)
+    except MedtlError as error:
+        result = error
+    except BaseException as error:  # raised in the thread that waits for the items
+        told.put(("fault", index, error))
+        return False
+    told.put(("result", index, result))
+    return True
 
 
 def run_item(work: Callable[..., Any], arguments: tuple[Any, ...], progress: Report) -> Any:

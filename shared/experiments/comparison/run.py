@@ -106,7 +106,11 @@ def _train_cells(
     todo = [cell for cell in plan.cells if cell not in finished and cell not in failures]
     items = [
         WorkItem(
-            cell.name, _train, (task, cell.config, folder / cell.folder, root, keep), gpu=cell.config.device != "cpu"
+            cell.name,
+            _train,
+            (task, cell.config, folder / cell.folder, root, keep),
+            gpu=cell.config.device != "cpu",
+            line=f"{cell.config.backbone.name} {cell.config.backbone.weights}",  # they share features
         )
         for cell in todo
     ]

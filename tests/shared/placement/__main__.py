@@ -124,9 +124,9 @@ def main() -> None:
                 run(Path(folder), device)
                 found[name] = None
             except Exception as error:  # each fault is reported beside the others
-                print(name, traceback.format_exc()[-1500:][:1400], file=sys.stderr)
+                sys.stderr.write(f"{name}: {traceback.format_exc()}")
                 found[name] = f"{type(error).__name__}: {str(error)[:200]}"
-    print(json.dumps(found))
+    sys.stdout.write(f"{json.dumps(found)}\n")
 
 
 if __name__ == "__main__":

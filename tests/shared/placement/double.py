@@ -99,7 +99,7 @@ class Double(Tensor):
         known = {id(_inner(one)): one for one in met}  # what works in place returns its operand
         if leaves:
             return found
-        return tree_map(lambda one: known[id(one)] if id(one) in known else Double(one) if isinstance(one, Tensor) else one, found)
+        return tree_map(lambda one: _outer(one, known), found)
 
 
 def register() -> torch.device:
@@ -126,3 +126,9 @@ def _copy_from(source: Tensor, target: Double, non_blocking: bool = False) -> Do
 
 def _inner(one: Any) -> Any:
     return one.inner if isinstance(one, Double) else one
+
+
+def _outer(one: Any, known: Mapping[int, Tensor]) -> Any:
+    if not isinstance(one, Tensor):
+        return one
+    return known[id(one)] if id(one) in known else Double(one)

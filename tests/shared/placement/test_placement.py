@@ -16,7 +16,7 @@ from tests.shared.placement.__main__ import PLANTED
 
 @pytest.fixture(scope="module")
 def faults(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | None]:
-    """The error of each case, None where there was none; in a process of its own, as a device is registered for good."""
+    """The error of each case, None where there was none; of a process of its own, where the device stays registered."""
     caches = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
     own = {"XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache")), "MPLCONFIGDIR": str(caches / "matplotlib")}
     done = subprocess.run(

@@ -25,6 +25,15 @@ def name_process(number: int, report: Any) -> tuple[int, int]:
     return number, os.getpid()
 
 
+def note(file: str, number: int, _: Any) -> None:
+    """Writes down when the work begins and ends."""
+    with Path(file).open("a", encoding="ascii") as stream:
+        stream.write(f"begun {number}, ")
+        stream.flush()
+        time.sleep(0.05)
+        stream.write(f"ended {number}, ")
+
+
 def wait(marker: str, _: Any) -> None:
     """Writes a file after a time in which an interrupt comes."""
     time.sleep(60)
@@ -48,6 +57,15 @@ def test_items_share_a_process_and_neither_an_error_nor_its_end_stops_the_others
     assert len(replaced) == 1
     assert replaced != {first}
     assert ("items", 3, 5, "item 3: counting 1/2") in reported
+
+
+def test_items_of_a_line_wait_for_each_other_in_their_order(tmp_path: Path) -> None:
+    items = [
+        WorkItem(f"{number}", note, (str(tmp_path / "noted"), number), gpu=False, line="one") for number in range(3)
+    ]
+    with WarmProcesses(2) as here:
+        list(here.run(items, lambda *_: None))
+    assert (tmp_path / "noted").read_text() == "begun 0, ended 0, begun 1, ended 1, begun 2, ended 2, "
 
 
 def test_an_interrupt_ends_the_processes(tmp_path: Path) -> None:

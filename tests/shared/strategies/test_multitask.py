@@ -13,9 +13,7 @@ from shared.config.read import load_config, validate
 from shared.data.split import Split
 from shared.errors import ConfigError
 from shared.io.atomic import read_json
-from shared.models.backbones.build import build_backbone
-from shared.models.network import AuxiliaryHead, Network, feature_width
-from shared.models.pooling import EVIDENCE
+from shared.models.network import AuxiliaryHead
 from shared.models.restore import load_trained
 from shared.pipeline.train import run
 from shared.prediction.predictor import Predictor
