@@ -107,7 +107,7 @@ class _Good:
         for _ in range(count):
             self._sent += 1
             series = renamed(self._template, self._sent)
-            while not send(self._port, series, OWN_ADDRESS):
+            while send(self._port, series, OWN_ADDRESS):
                 self.refused += 1
                 if time.monotonic() - begun > ANSWERED_S:
                     raise RuntimeError(f"series {self._sent} was not acknowledged")

@@ -119,16 +119,22 @@ def renamed(series: Sequence[Dataset], number: int) -> list[Dataset]:
     return copies
 
 
-def send(port: int, series: Sequence[Dataset], address: str = "127.0.0.1") -> bool:
-    """Sends a series over one association from an address; returns whether each instance was answered with success."""
+def send(port: int, series: Sequence[Dataset], address: str = "127.0.0.1") -> str:
+    """Sends a series over one association from an address; returns why it was not acknowledged, "" where it was."""
     entity = AE(ae_title="SENDER")
     entity.connection_timeout = entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = 60
     entity.add_requested_context(MRImageStorage, ExplicitVRLittleEndian)
     association = entity.associate("127.0.0.1", port, bind_address=(address, 0))
+    if not association.is_established:
+        return "rejected" if association.is_rejected else "no association"
     try:
-        return association.is_established and all(association.send_c_store(one).get("Status") == 0 for one in series)
+        for one in series:
+            status = association.send_c_store(one).get("Status")
+            if status != 0:
+                return "no answer" if status is None else f"status 0x{status:04X}"
     except (RuntimeError, ValueError):  # pynetdicom raises them where the association was lost
-        return False
+        return "the association was lost"
     finally:
         if association.is_established:
             association.release()
+    return ""

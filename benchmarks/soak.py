@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -76,7 +77,7 @@ def main() -> None:
         print(
             f"{len(load.sent)} series of {SLICES} slices acknowledged, {len(archive.patients)} answered, {twice} "
             f"results delivered twice; {load.pages} pages of the worklist, {load.uploads} uploads answered; "
-            f"faults: {sorted(set(load.faults)) or 'none'}"
+            f"faults: {dict(Counter(load.faults)) or 'none'}"
         )
         if len(archive.patients) < len(load.sent):
             print("".join(spool.with_suffix(".log").read_text().splitlines(keepends=True)[-40:]))
@@ -117,8 +118,9 @@ def loaded(load: Load, dicom: int, http_port: int, pause_s: float) -> Iterator[N
 
 
 def _send(load: Load, port: int, template: Sequence[Dataset], number: int) -> None:
-    if not send(port, renamed(template, number)):
-        raise RuntimeError("a series was not acknowledged")
+    series = renamed(template, number)
+    while reason := send(port, series):
+        load.faults.append(f"sent again: {reason}")
     load.sent.append(number)
 
 

@@ -86,7 +86,8 @@ def serve(**options: Any) -> None:
     """Serves web pages to read characters and compare runs, until the process is stopped.
 
     Args:
-        options: Those of `shared.api.Application.serve`: `host`, `port`, `model`, `keep_minutes`.
+        options: Those of `shared.api.Application.serve`: `host`, `port`, `model`, `keep_minutes`, `tls_certificate`,
+            `tls_key`.
 
     Raises:
         UsageError: A package is missing, or the run, the address or the port cannot be used.

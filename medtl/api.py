@@ -17,7 +17,6 @@ from shared.progress import Progress, Showing, showing
 
 if TYPE_CHECKING:
     from medtl.archive.fetched import Fetched
-    from medtl.node.listener import Door
     from shared.api.answers import Answers, Extend
     from shared.api.results import Result
     from shared.api.serving import Serving
@@ -103,7 +102,8 @@ def serve(*, spool: AnyPath | None = None, **options: Any) -> None:
 
     Args:
         spool: Spool of `listen`; the series in it are shown as a worklist. None: no worklist.
-        options: Those of `shared.api.Application.serve`: `host`, `port`, `model`, `keep_minutes`.
+        options: Those of `shared.api.Application.serve`: `host`, `port`, `model`, `keep_minutes`, `tls_certificate`,
+            `tls_key`.
 
     Raises:
         UsageError: A package is missing, or the run, the spool, the address or the port cannot be used.
@@ -241,6 +241,11 @@ def listen(
     settings = ListenerSettings.checked(
         port, host, ae_title, forward, series_timeout, keep_days, tls=tls, called_title_only=check_called_title
     )
+    web = None
+    if dicomweb is not None:
+        from medtl.node.dicomweb.server import WebSettings
+
+        web = WebSettings.checked(host, dicomweb, tls)
     from medtl.node.judge import SeriesJudge
     from medtl.node.listener import listen as listen_until_stopped
     from medtl.node.spool import Spool
@@ -251,12 +256,8 @@ def listen(
         say(line)
     judge = SeriesJudge(run.folder.resolve(), run.chosen_among)
     with closing(Spool(place)) as opened:
-        doors, lines = list["Door"](), [f"listening: {settings}, spool {place}"]
-        if dicomweb is not None:
-            from medtl.node.dicomweb.server import open_door
-
-            door, more = open_door(opened, host, dicomweb, tls)
-            doors, lines = [door], [*lines, *more]
+        doors = [] if web is None else [web.server(opened)]
+        lines = [f"listening: {settings}, spool {place}", *([] if web is None else web.lines)]
         listen_until_stopped(opened, judge, settings, lambda: say("\n".join(lines)), doors)
 
 

@@ -13,6 +13,7 @@ from shared.experiments.comparison.plan import load_comparison
 from shared.models.backbones.build import find_backbone
 from shared.pipeline.preflight import faults_of_run
 from shared.task import Task
+from shared.tasks.images import ImageTask
 
 ROOT = Path(__file__).parents[1] / "configs"
 COMPARISONS = sorted(ROOT.rglob("compare*.yaml"))
@@ -20,13 +21,15 @@ PATHS = sorted(set(ROOT.rglob("*.yaml")) - set(COMPARISONS))
 
 
 def _task(path: Path) -> Task:
+    if path.parent.name == "shared":
+        return ImageTask("pictures")
     task: Task = import_module(f"{path.parent.name}.task").TASK
     return task
 
 
 def test_each_application_has_configurations_and_comparisons() -> None:
     for paths in (PATHS, COMPARISONS):
-        assert {path.parent.name for path in paths} == {"handwriting", "medtl"}
+        assert {path.parent.name for path in paths} == {"handwriting", "medtl", "shared"}
 
 
 def test_every_file_opens_with_its_purpose() -> None:
@@ -36,7 +39,7 @@ def test_every_file_opens_with_its_purpose() -> None:
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_a_configuration_has_no_fault_and_names_no_local_path(path: Path) -> None:
-    config = load_config(path)
+    config = load_config(path, application=path.parent.name)
     task = _task(path)
     assert config.data.source in (None, task.synthetic_name)
     assert config.backbone.weights in ("imagenet", "packaged", "random")
@@ -45,6 +48,8 @@ def test_a_configuration_has_no_fault_and_names_no_local_path(path: Path) -> Non
     if path.stem == "adapt":  # its target is named on the command line
         config = config.model_copy(update={"data": DataSection(target=TargetSection(domain="a scanner"))})
     assert faults_of_run(task, config) == []
+    if path.parent.name == "shared":
+        return
     settings = import_module(f"{path.parent.name}.settings").Settings
     settings.of({**task.default_options, **config.data.options})  # refuses values that the schema cannot check
 
@@ -74,7 +79,7 @@ def test_the_comparison_of_saxena_has_the_figures_of_its_abstract() -> None:
     assert all("199 distinct" in str(one.note) for one in plan.base.published.values())
 
 
-@pytest.mark.parametrize("application", ["handwriting", "medtl"])
+@pytest.mark.parametrize("application", ["handwriting", "medtl", "shared"])
 def test_names_do_not_collide_within_an_application(application: str) -> None:
-    names = [load_config(path).name for path in PATHS if path.parent.name == application]
+    names = [load_config(path, application=path.parent.name).name for path in PATHS if path.parent.name == application]
     assert len(set(names)) == len(names)

@@ -211,7 +211,7 @@ def main(arguments: list[str] | None = None) -> str:
     parser = argparse.ArgumentParser(description="descriptors across domains: triplet loss and DANN")
     parser.add_argument("data", type=Path, nargs="*", help="zips of DHCD and NHCD; none: digits of scikit-learn")
     parser.add_argument("--out", type=Path, default=Path("descriptors-example"), help="folder of the results")
-    for name, default in (("--seeds", 3), ("--steps", 1000), ("--pictures", 200)):
+    for name, default in (("--seeds", 3), ("--steps", 400), ("--pictures", 100)):
         parser.add_argument(name, type=int, default=default)
     given = parser.parse_args(arguments)
     if len(given.data) not in (0, 2):

@@ -47,16 +47,17 @@ class Fetched:
             raise
         self.name = str(place)
 
-    def store(self, files: Sequence[Path]) -> int:
-        """Stores results in the study that the images are from, and returns their number.
+    def store(self, files: Sequence[Path] | None = None) -> int:
+        """Stores results in the study that the images are from, and returns their number, which may be 0.
 
         Args:
-            files: DICOM files; none are stored where there are none.
+            files: DICOM files; None: all in `results`.
 
         Raises:
             DataError: The archive cannot be reached, or does not take all of them.
         """
-        return self._archive.store(files) if files else 0
+        given = sorted(self.results.glob("*.dcm")) if files is None else files
+        return self._archive.store(given) if given else 0
 
     def close(self) -> None:
         """Deletes the images and results."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shared.cli.commands import predict
-from shared.cli.judge import Request, judge
+from shared.cli.judge import Request, check_paths, judge
 from shared.cli.support import show
 from shared.errors import UsageError
 
@@ -25,7 +25,7 @@ def add(app: typer.Typer, task: "Task") -> None:
         app: The command line; it is changed in place.
         task: The application.
     """
-    predict.add(app, task, _judge_scans)
+    predict.add(app, task, _judge_scans, needs_path=False)
 
 
 def _judge_scans(
@@ -79,6 +79,7 @@ def _judge_scans(
         for option, value in (("--store", store), ("--credentials", credentials), ("--tls-authority", tls_authority)):
             if value:
                 raise UsageError(f"{option} is for an archive; give --from too")
+        check_paths(task, request.paths)
         return judge(task, request, extension(dicom, identifiers))
     if request.paths:
         raise UsageError("--from stands in place of PATH; give one of the two")

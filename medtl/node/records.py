@@ -93,7 +93,10 @@ def digest(instances: Iterable[str]) -> str:
 
 
 def _fields(path: Path) -> dict[str, Any]:
-    tree = json.loads(path.read_bytes())
+    try:
+        tree = json.loads(path.read_bytes())
+    except RecursionError:
+        raise ValueError("holds brackets without end") from None
     if not isinstance(tree, dict):
         raise ValueError("holds no fields")
     return tree

@@ -172,7 +172,8 @@ class BoundedServer(ThreadedAssociationServer):  # type: ignore[misc]
         self._guard = threading.Lock()
         super().__init__(*arguments, request_handler=_Handler, **options)
         # the request handler of pynetdicom copies `contexts`; to negotiate changes none of them
-        self.offered, self.contexts = self.contexts, []
+        self.offered: list[Any] = self.contexts
+        self.contexts: list[Any] = []
 
     def admit(self, association: Association) -> None:
         """Bounds what a new connection may send, and closes the oldest silent ones above `MAX_SILENT`.

@@ -39,6 +39,7 @@ from medtl.phantom.tumours import KINDS, Lesion, displaced, draw_lesions, paint_
 from medtl.scanners import scanner_of_header
 from shared.errors import DataError
 from shared.io.atomic import new_folder, read_json
+from shared.processes.script import without_script
 from shared.registry import unknown_name
 from shared.seeding import generator
 
@@ -208,7 +209,9 @@ def _written(jobs: Sequence[_Job]) -> Iterator[list[dict[str, object]]]:
         yield from map(_write_patient, jobs)
         return
     with ProcessPoolExecutor(min(os.cpu_count() or 1, len(jobs)), mp_context=get_context("spawn")) as pool:
-        yield from pool.map(_write_patient, jobs)
+        with without_script():  # submitting starts the processes
+            written = pool.map(_write_patient, jobs)
+        yield from written
 
 
 def _write_patient(job: _Job) -> list[dict[str, object]]:

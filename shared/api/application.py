@@ -629,6 +629,8 @@ class Application:
         port: int = 8000,
         model: AnyPath | None = None,
         keep_minutes: float = 60.0,
+        tls_certificate: AnyPath | None = None,
+        tls_key: AnyPath | None = None,
         say: Callable[[str], None] = print,
     ) -> None:
         """Serves web pages to classify and compare, until the process is stopped.
@@ -639,6 +641,8 @@ class Application:
             port: TCP port; 0 takes any that is free.
             model: As `run` of `load_run`; a run that nobody chose does not answer.
             keep_minutes: Minutes after which an upload is deleted, 1 to 10080.
+            tls_certificate: PEM file with the certificate of this server, which then speaks HTTPS.
+            tls_key: PEM file with its private key.
             say: Called with each line for the person who started it.
 
         Raises:
@@ -648,7 +652,11 @@ class Application:
         from shared.extras import check_extra
 
         check_extra("`serve`", "serve")
-        serve(self.load_run(model, explicit=True), pages, host, port, keep_minutes, say)
+        from shared.io.tls import TlsFiles
+
+        certificate, key = optional_path("tls_certificate", tls_certificate), optional_path("tls_key", tls_key)
+        tls = TlsFiles.checked(certificate, key, None)
+        serve(self.load_run(model, explicit=True), pages, host, port, keep_minutes, say, tls)
 
     def _config(self, named: AnyPath | None, words: Sequence[str]) -> Config:
         """The configuration of that name or path, with the words applied; its faults are told before data are read."""

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
 from inspect import signature
-from typing import ParamSpec, TypeVar
+from typing import Literal, ParamSpec, TypeVar
 
 from shared.errors import MedtlError, UsageError
 from shared.extras import is_ours, missing
@@ -29,14 +29,20 @@ OF_RUNS = frozenset({"evaluate", "export", "pack", "use"})
 """Commands of a run, which are functions of it in Python."""
 COMMANDS = OF_RUNS | {"adapt", "advise", "audit", "compare", "ensemble", "models", "predict", "train"}
 """Commands that messages advise, all of which are functions in Python."""
-_WORDED: ContextVar[bool] = ContextVar("_WORDED", default=False)
-"""Whether something further out chooses the words of errors: the command line, or the function that was called."""
+_WORDED: ContextVar[Literal["", "commands", "functions"]] = ContextVar("_WORDED", default="")
+"""What something further out chooses the words of: the command line, or the function that was called."""
 
 
 @contextmanager
 def in_words_of_commands() -> Iterator[None]:
     """Gives a `with` block in which errors name options of the command line, as the person typed them."""
-    token = _WORDED.set(True)
+    with _words_of("commands"):
+        yield
+
+
+@contextmanager
+def _words_of(caller: Literal["commands", "functions"]) -> Iterator[None]:
+    token = _WORDED.set(caller)
     try:
         yield
     finally:
@@ -49,7 +55,7 @@ def worded(line: str) -> str:
     Args:
         line: A line for a person, in words of the command line.
     """
-    return line if _WORDED.get() else _of_arguments(line, None, "settings")
+    return line if _WORDED.get() == "commands" else _of_arguments(line, None, "settings")
 
 
 def in_words_of_python(function: Callable[Arguments, Returned]) -> Callable[Arguments, Returned]:
@@ -60,8 +66,8 @@ def in_words_of_python(function: Callable[Arguments, Returned]) -> Callable[Argu
 
     Returns:
         The function. Where a package of another project is missing, it raises UsageError with the extra that brings it.
-        What an error says of commands and options, it says of functions and arguments. Within `in_words_of_commands`
-        all passes through unchanged, for the command line to tell.
+        What an error says of commands and options, it says of functions and arguments. Within `in_words_of_commands`,
+        and within another such function, all passes through unchanged, for that to tell.
     """
     parameters = signature(function).parameters
     names = None if any(one.kind is one.VAR_KEYWORD for one in parameters.values()) else frozenset(parameters)
@@ -71,7 +77,7 @@ def in_words_of_python(function: Callable[Arguments, Returned]) -> Callable[Argu
         if _WORDED.get():
             return function(*args, **kwargs)
         try:
-            with in_words_of_commands():
+            with _words_of("functions"):
                 return function(*args, **kwargs)
         except ModuleNotFoundError as error:
             if is_ours(error):

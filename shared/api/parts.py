@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from shared.config.read import validate
 from shared.data.split import Split, unlabelled
 from shared.errors import ConfigError, DataError
-from shared.models.backbones.build import build_backbone
+from shared.models.backbones.build import build_backbone, find_backbone
+from shared.models.held_stages import fitted_record
 from shared.models.network import Network, feature_width
 from shared.models.weights import load_weights
 from shared.progress import Showing, showing
@@ -49,7 +50,8 @@ def backbone(
     Args:
         name: Name of the network.
         weights: "random", "imagenet", "packaged", a weights file, or the folder of a finished run.
-        layers: Names of the layers that are returned; None: its default layer. What is deeper is left out.
+        layers: Names of the layers that are returned; None: its default layer, or the deepest that the weights hold.
+            What is deeper is left out.
         input_size: Side to which images are resized, in pixels; None: they keep theirs.
         seed: Seed of random weights.
 
@@ -57,7 +59,8 @@ def backbone(
         UnknownNameError: There is no such network or layer.
         WeightsError: The weights are missing, damaged, or of another network.
     """
-    built = build_backbone(name, layers=layers, seed=seed, input_size=input_size)
+    record = fitted_record(find_backbone(name), weights)
+    built = build_backbone(record, layers=layers, seed=seed, input_size=input_size)
     load_weights(built, weights)
     return built
 

@@ -324,7 +324,9 @@ class Run:
             raise UsageError(f"{refused[0].name} {refused[0].refusal}; give examples that can be judged")
         pixels = [one for item in items for one in item.slices]
         made = add_class(self.task, self.folder, name, pixels, folder)
-        notes = describe_addition(self.task, name, len(pixels), read_model_record(self.folder))
+        notes = [
+            worded(line) for line in describe_addition(self.task, name, len(pixels), read_model_record(self.folder))
+        ]
         return Run(self.task, made, self.root, notes=notes)
 
     @in_words_of_python

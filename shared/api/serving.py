@@ -12,6 +12,7 @@ from shared.errors import UsageError
 
 if TYPE_CHECKING:
     from shared.api.run import Run
+    from shared.io.tls import TlsFiles
     from shared.web.guard import Access, Guard
     from shared.web.uploads import UploadStore
 
@@ -40,7 +41,15 @@ Pages: TypeAlias = "Callable[[Serving], Guard]"
 """Takes a `Serving`; gives the guarded ASGI application."""
 
 
-def serve(run: Run, pages: Pages, host: str, port: int, keep_minutes: float, say: Callable[[str], None]) -> None:
+def serve(
+    run: Run,
+    pages: Pages,
+    host: str,
+    port: int,
+    keep_minutes: float,
+    say: Callable[[str], None],
+    tls: TlsFiles | None = None,
+) -> None:
     """Serves the pages of an application until the process is stopped.
 
     Args:
@@ -50,6 +59,7 @@ def serve(run: Run, pages: Pages, host: str, port: int, keep_minutes: float, say
         port: TCP port; 0 takes any that is free.
         keep_minutes: Minutes after which an upload is deleted, within `KEEP_MINUTES`.
         say: Called with each line for the person who started it.
+        tls: Certificate of the server; None: nothing is encrypted.
 
     Raises:
         UsageError: The minutes, the store, the address or the port cannot be used.
@@ -68,4 +78,4 @@ def serve(run: Run, pages: Pages, host: str, port: int, keep_minutes: float, say
     for line in (*run.introduction, *run.task.disclaimers):
         say(line)
     serving = Serving(run.folder.resolve(), Access.for_host(host), UploadStore(60 * keep_minutes), run.chosen_among)
-    run_server(pages(serving), serving.access, host, port, say)
+    run_server(pages(serving), serving.access, host, port, say, None if tls is None else tls.for_server())

@@ -38,6 +38,20 @@ class Request:
     explaining: Mapping[str, Any] | None = None
 
 
+def check_paths(task: Task, paths: Sequence[Path]) -> None:
+    """Checks that something is named to classify.
+
+    Args:
+        task: The application, which says what may be named.
+        paths: What is named.
+
+    Raises:
+        UsageError: Nothing is.
+    """
+    if not paths:
+        raise UsageError(f"PATH... is missing: {task.inputs_help}")
+
+
 def judge(task: Task, request: Request, extend: Extend | None = None) -> int:
     """Classifies the inputs of a request, and prints the answers.
 
@@ -53,8 +67,6 @@ def judge(task: Task, request: Request, extend: Extend | None = None) -> int:
     Raises:
         UsageError: There is no folder for explanations, or no input or run of that name.
     """
-    if not request.paths:
-        raise UsageError("nothing is named to judge; give at least one PATH")
     if request.explaining is not None and request.out is None:
         raise UsageError("--explain writes pictures; name a folder for them with --out")
     run = Application(task).load_run(request.model)

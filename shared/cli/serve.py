@@ -4,6 +4,7 @@ Annotations are evaluated here at once, not kept as strings: typer reads those o
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -58,6 +59,10 @@ def add_serve(app: typer.Typer, task: "Task", serve_pages: Serve) -> None:
                 help=f"Minutes after which an upload is deleted, {KEEP_MINUTES[0]} to {KEEP_MINUTES[1]}.",
             ),
         ] = 60.0,
+        tls_certificate: Annotated[
+            Path | None, typer.Option(metavar="PEM", help="Certificate of this server, which then speaks HTTPS.")
+        ] = None,
+        tls_key: Annotated[Path | None, typer.Option(metavar="PEM", help="Private key of --tls-certificate.")] = None,
         **extra: Any,
     ) -> None:
         """Serve web pages to classify and compare.
@@ -67,5 +72,13 @@ def add_serve(app: typer.Typer, task: "Task", serve_pages: Serve) -> None:
         it as `Authorization: Bearer TOKEN`; the variable MEDTL_TOKEN sets it.
         """
         with reported():
-            given = {"host": host, "port": port, "model": model, "keep_minutes": keep_minutes, "say": typer.echo}
+            given = {
+                "host": host,
+                "port": port,
+                "model": model,
+                "keep_minutes": keep_minutes,
+                "tls_certificate": tls_certificate,
+                "tls_key": tls_key,
+                "say": typer.echo,
+            }
             serve_pages(given, **extra)

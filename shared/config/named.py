@@ -12,6 +12,8 @@ from shared.errors import ConfigError
 FOLDER = "configs"
 """In a wheel the folder in an application's package; in a checkout the one beside the packages, with a subfolder for
 each application."""
+ENGINE = "shared"
+"""The package whose configurations an application has that brings none of its own, such as a task of a few lines."""
 ENDS = (".yaml", ".yml")
 Kind = Literal["configuration", "comparison"]
 """What a file is for: one training, or `compare`."""
@@ -43,7 +45,8 @@ def list_configs(application: str, kind: Kind = "configuration") -> dict[str, Pa
         kind: Those of one training, or comparisons.
 
     Returns:
-        Their files by name, sorted; the name is the file's without `.yaml`. Empty where none comes with it.
+        Their files by name, sorted; the name is the file's without `.yaml`. Those of the engine where none comes with
+        it.
     """
     folder = _folder(application)
     files = sorted(folder.glob("*.yaml")) if folder is not None else []
@@ -100,11 +103,14 @@ def first_sentence(path: Path) -> str:
 
 
 def _folder(application: str) -> Path | None:
-    package = package_folder(application)
-    if package is None:
-        return None
-    inside = package / FOLDER
-    return inside if inside.is_dir() else package.parent / FOLDER / application
+    """The folder of an application's configurations: its own, else the engine's."""
+    return _folder_of(application) or _folder_of(ENGINE)
+
+
+def _folder_of(package: str) -> Path | None:
+    place = package_folder(package)
+    folders = [] if place is None else [place / FOLDER, place.parent / FOLDER / package]
+    return next((folder for folder in folders if folder.is_dir()), None)
 
 
 def _kind(name: str) -> Kind:

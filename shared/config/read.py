@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from shared.config.files import BASE, Layers, read_layers
 from shared.config.meant import SPOKEN, setting_meant
 from shared.config.named import find_config
+from shared.config.paths import RUN_CONFIG, read_paths, with_paths
 from shared.config.renamed import NOW_SECTIONS, RENAMED
 from shared.config.schema import Config
 from shared.config.yaml_text import NotYaml, parse_yaml
@@ -57,6 +58,8 @@ class _Fault:
 def load_config(named: str | Path | None, overrides: Sequence[str] = (), application: str | None = None) -> Config:
     """Reads a configuration, applies `key.sub=value` overrides, and checks everything.
 
+    That of a run gets its whole paths from the `paths.json` beside it.
+
     Args:
         named: A YAML file, or the name of a configuration that comes with the application; None: the defaults.
         overrides: Words of the command line, their values in YAML syntax; later ones win.
@@ -72,6 +75,8 @@ def load_config(named: str | Path | None, overrides: Sequence[str] = (), applica
     """
     layers = None if named is None else read_layers(find_config(named, application), application)
     tree: dict[str, Any] = {} if layers is None else layers.tree
+    if layers is not None and (path := layers.files[0][0]).name == RUN_CONFIG:
+        tree = with_paths(tree, read_paths(path.parent))
     for override in overrides:
         apply_override(tree, override)
     origins: dict[str, list[str]] = {}

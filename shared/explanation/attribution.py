@@ -1,4 +1,7 @@
-"""Attribution methods, by Captum: which pixels moved the score of a class. They do not localise a finding."""
+"""Attribution methods, by Captum: which pixels moved the score of a class. They do not localise a finding.
+
+Captum is imported where a map is computed: with it comes Matplotlib.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,6 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
-from captum.attr import GradientShap, GuidedGradCam, IntegratedGradients, LayerGradCam, Occlusion
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -78,6 +80,8 @@ def attribute(
 
 def _integrated_gradients(network: Network, image: Tensor, target: int) -> Tensor:
     """The baseline is a black image. Source: Sundararajan, Taly & Yan, arXiv 1703.01365."""
+    from captum.attr import IntegratedGradients
+
     method = IntegratedGradients(network)
     return method.attribute(image, target=target, n_steps=STEPS, internal_batch_size=STEPS)
 
@@ -87,6 +91,8 @@ def _gradient_shap(network: Network, image: Tensor, target: int) -> Tensor:
 
     Source: Lundberg & Lee, arXiv 1705.07874, as expected gradients.
     """
+    from captum.attr import GradientShap
+
     baselines = torch.cat([torch.zeros_like(image), torch.ones_like(image) * image.mean()])
     with _fixed_draws():
         return GradientShap(network).attribute(
@@ -96,6 +102,8 @@ def _gradient_shap(network: Network, image: Tensor, target: int) -> Tensor:
 
 def _occlusion(network: Network, image: Tensor, target: int) -> Tensor:
     """The drop of the score when a square is set to the image's mean. Source: Zeiler & Fergus, arXiv 1311.2901."""
+    from captum.attr import Occlusion
+
     channels, side = image.shape[1], max(2, image.shape[-1] // WINDOWS)
     stride = max(1, side // 2)
     with torch.no_grad():
@@ -111,12 +119,16 @@ def _occlusion(network: Network, image: Tensor, target: int) -> Tensor:
 
 def _grad_cam(network: Network, image: Tensor, target: int) -> Tensor:
     """By the deepest feature maps, enlarged. Source: Selvaraju et al., arXiv 1610.02391."""
+    from captum.attr import LayerGradCam
+
     maps = LayerGradCam(network, _deepest_maps(network, image)).attribute(image, target=target, relu_attributions=True)
     return nn.functional.interpolate(maps, image.shape[-2:], mode="bilinear", align_corners=False)
 
 
 def _guided_grad_cam(network: Network, image: Tensor, target: int) -> Tensor:
     """Grad-CAM times guided backpropagation. Source: Selvaraju et al., arXiv 1610.02391, section 3.2."""
+    from captum.attr import GuidedGradCam
+
     guided = _with_plain_relu(network)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Captum announces its hooks each time

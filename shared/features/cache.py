@@ -142,32 +142,6 @@ def _completed(
     return {one: store.rows(names) for one, store in stores.items()}
 
 
-@torch.no_grad()
-def nearest_features(
-    network: Network, images: Sequence[Image], among: Sequence[Image], count: int
-) -> NDArray[np.int64]:
-    """Finds the images whose features are most similar by cosine.
-
-    Args:
-        network: The network whose features are computed; it is put into evaluation mode.
-        images: Images to find neighbours of, float32 [channels, size, size] in 0..1.
-        among: Images to search, in the same form.
-        count: Neighbours of each image, at least 1.
-
-    Returns:
-        Indices into `among`, int64 [len(images), min(count, len(among))], nearest first.
-    """
-    network.eval()
-
-    def directions(pictures: Sequence[Image]) -> torch.Tensor:
-        bounds = [range(start, min(start + BATCH, len(pictures))) for start in range(0, len(pictures), BATCH)]
-        rows = [network.features(unit_range(stacked(pictures, batch))) for batch in bounds]
-        return torch.nn.functional.normalize(torch.cat(rows).float(), dim=1)
-
-    similar = directions(images) @ directions(among).T
-    return similar.topk(min(count, len(among)), dim=1).indices.numpy()
-
-
 def layer_keys(backbone: Backbone, spec: Preprocessing, content_hash: str) -> dict[str, str]:
     """Computes the key of each stage in the cache: SHA-256 over all that determines its output.
 

@@ -11,7 +11,8 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 
 from shared.errors import DataError
-from shared.models.backbones.build import build_backbone
+from shared.models.backbones.build import build_backbone, find_backbone
+from shared.models.held_stages import fitted_record
 from shared.models.network import Trunk
 from shared.models.pooling import POOLINGS
 from shared.models.weights import load_weights
@@ -72,7 +73,8 @@ class Codes(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  
         if self.pooling not in POOLINGS:
             raise ValueError(f"pooling is {self.pooling!r}; allowed are {', '.join(POOLINGS)}")
         layers = (self.layer,) if isinstance(self.layer, str) else self.layer
-        backbone = build_backbone(self.backbone, layers=layers, seed=self.seed, input_size=self.size)
+        record = fitted_record(find_backbone(self.backbone), self.weights)
+        backbone = build_backbone(record, layers=layers, seed=self.seed, input_size=self.size)
         load_weights(backbone, self.weights)
         self.layers_ = backbone.layers
         self.network_ = Trunk(backbone, backbone.layers, self.pooling).eval().requires_grad_(False).to(self.device)

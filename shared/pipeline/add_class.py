@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import nn
 
+from shared.config.paths import PATHS
 from shared.data.descriptors import describe
 from shared.errors import DataError, UsageError
 from shared.evaluation.decision.ood import Reference
@@ -103,6 +104,8 @@ def add_class(task: Task, run: Path, name: str, raw: Sequence[NDArray[np.float32
     with locked(out):
         for file in COPIED_FILES:
             shutil.copyfile(run / file, out / file)
+        if (run / PATHS).is_file():
+            shutil.copy(run / PATHS, out / PATHS)  # with its mode
         _write_network(network, record, out, pixels)
         reference.joined(features).write(out)
         positive = task.positive_name is not None and _is_positive(task, name) is not False

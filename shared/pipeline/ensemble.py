@@ -21,18 +21,17 @@ from numpy.typing import NDArray
 
 from shared.adaptation.observer import observer_of
 from shared.config.schema import Config
-from shared.data.loading import load_dataset, require_data
+from shared.data.loading import is_synthetic, load_dataset, require_data
 from shared.data.partition import SplitData
 from shared.data.split import Split
 from shared.errors import ConfigError, UsageError
 from shared.evaluation.calibration import fit_temperature, softmax
-from shared.io.atomic import write_text
 from shared.models.ensemble import mean_of_answers, mean_of_weights, statistics_differ
 from shared.models.network import Network
 from shared.models.restore import load_trained
 from shared.pipeline.build import read_splits
 from shared.pipeline.finish import finish_run
-from shared.pipeline.mean_origin import config_text, name_of_mean, origin_of_mean
+from shared.pipeline.mean_origin import name_of_mean, origin_of_mean, written_config
 from shared.pipeline.preflight import Experiment, preflight
 from shared.pipeline.train import divide, holds_run, run_experiment
 from shared.pipeline.trained import Trained
@@ -104,7 +103,7 @@ def make_ensemble(
     experiment = _experiment(task, members[0], data)
     dataset = _own_data(experiment, members[0], root, progress)
     folder = out or root / name_of_mean(task, members, average)
-    config = config_text(members, average)
+    config = written_config(members, average)
     if holds_run(folder, config, dataset.fingerprint):
         log.warning("%s is finished already; nothing is made again", folder)
         return folder
@@ -112,7 +111,7 @@ def make_ensemble(
     divided = _divided(experiment, dataset, members, progress)
     networks = _checked_networks(members, divided.splits["validation"])
     with locked(folder):
-        write_text(folder / "config.yaml", config)
+        config.write(folder)
         trained, kind = _averaged(experiment, dataset, divided, networks, kinds, folder, progress)
         origin = origin_of_mean(members, trained, kind, choices=models_in_all(members) * len(kinds), average=average)
         finish_run(experiment, trained, origin, started)
@@ -210,9 +209,11 @@ def _own_data(experiment: Experiment, first: Member, root: Path, progress: Progr
     """Loads the data of the members.
 
     Raises:
-        UsageError: They are not those that the members were trained on.
+        UsageError: They are not there, or are not those that the members were trained on.
     """
     section = experiment.config.data
+    if section.source and not is_synthetic(experiment.task, section) and not Path(section.source).exists():
+        raise UsageError(f"the data of {first.folder} are not here: {section.source}; name them by --data DATA")
     require_data(experiment.task, section)
     dataset = load_dataset(experiment.task, section, experiment.spec, root, progress)
     if dataset.fingerprint != first.record.data_hash:

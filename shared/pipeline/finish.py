@@ -43,7 +43,7 @@ from shared.pipeline.cross_fitting import FOLDER
 from shared.pipeline.decision import choose_decision, choose_ood_rule, negative_series
 from shared.pipeline.origin import Origin
 from shared.pipeline.preflight import Experiment
-from shared.pipeline.scores import Scores, reference_features, score_split
+from shared.pipeline.scores import Scores, neighbours, reference_features, score_split
 from shared.pipeline.trained import Trained
 from shared.processes.memory import peak_memory_mib
 from shared.reporting.finished import Finished
@@ -60,8 +60,12 @@ from shared.training.job import Job
 logger = logging.getLogger(__name__)
 
 PACKAGES = ("numpy", "torch", "torchvision", "onnxruntime", "pydicom", "monai", "accelerate", "captum")
+REPORTING = "captum"
+"""Package that explains the images of the report, which is written last: it may not be imported before."""
 EXPORT_CHECK_IMAGES = 8
 """Validation images on which the exported network is compared with the network, at most."""
+SHOWN_NEIGHBOURS = 4
+"""Training images that the report shows beside a missed one."""
 EVALUATED = SPLITS[1:]
 """Validation and test."""
 
@@ -117,6 +121,16 @@ def finish_run(experiment: Experiment, trained: Trained, origin: Origin, started
         history=trained.history,
         environment=environment,
         network=job.network,
+        nearest=lambda rows: neighbours(
+            experiment.strategy,
+            job,
+            splits["test"].of(np.asarray(rows)),
+            reference,
+            experiment.config.seed,
+            SHOWN_NEIGHBOURS,
+            varied=varied,
+        ),
+        device=job.device,
         explained_images=experiment.explained_images if whole else 0,
         published=origin.published,
     )
@@ -368,7 +382,7 @@ def _environment(device: torch.device, difference: float | None, seconds: float)
         "machine": platform.machine(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "threads": torch.get_num_threads(),
-        "packages": {name: version(name) for name in PACKAGES if name in sys.modules},
+        "packages": {name: version(name) for name in PACKAGES if name in {*sys.modules, REPORTING}},
         "onnx_difference": difference,
         "seconds": round(seconds, 1),
         "peak_memory_mib": round(peak_memory_mib(), 1),

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from shared.config.describe import without_folders
+from shared.config.schema import Config
 from shared.io.atomic import read_json
 from shared.pipeline.origin import NOT_CERTIFIED, Origin
 from shared.pipeline.trained import Trained
 from shared.runs.certificate import models_among
-from shared.runs.configuration import to_text
+from shared.runs.configuration import MEMBERS, Written, to_text
 from shared.runs.members import Member, models_in_all, name_backbones
 from shared.runs.seen import Seen
 from shared.task import Task
@@ -39,7 +40,7 @@ def origin_of_mean(members: Sequence[Member], trained: Trained, kind: str, *, ch
     unsound = not trained.data.sound or any(one.get("statement") == NOT_CERTIFIED for one in rules)
     return Origin(
         backbone=_backbone(members, kind),
-        config=config_text(members, average, with_folders=False),
+        config=to_text(written_config(members, average).cut),
         choices=choices,
         seen=seen,
         uncertified=NOT_CERTIFIED if unsound else None,
@@ -78,17 +79,20 @@ def name_of_mean(task: Task, members: Sequence[Member], average: str) -> str:
     return f"{task.name}-{members[0].config.name}-mean{len(members)}-{digest}"
 
 
-def config_text(members: Sequence[Member], average: str, *, with_folders: bool = True) -> str:
-    """Writes what stands in the place of a configuration, as YAML: what was averaged, and the members with theirs.
+def written_config(members: Sequence[Member], average: str) -> Written:
+    """Makes what stands in the place of a configuration: what was averaged, and the members with theirs.
 
     Args:
         members: The runs.
         average: What is averaged.
-        with_folders: Whether paths are written whole; else they are cut to their last part.
     """
-    configs = [member.config if with_folders else without_folders(member.config) for member in members]
-    rows = [
-        {"run": member.name, "weights_hash": member.record.weights_hash, "config": config.model_dump(mode="json")}
-        for member, config in zip(members, configs, strict=True)
-    ]
-    return to_text({"average": average, "members": rows})
+
+    def tree(configs: Sequence[Config]) -> dict[str, Any]:
+        rows = [
+            {"run": member.name, "weights_hash": member.record.weights_hash, "config": config.model_dump(mode="json")}
+            for member, config in zip(members, configs, strict=True)
+        ]
+        return {"average": average, MEMBERS: rows}
+
+    whole = [member.config for member in members]
+    return Written(tree(whole), tree([without_folders(config) for config in whole]))

@@ -339,8 +339,10 @@ def _faults_of_augmentation(task: Task, strategy: Strategy, options: Any) -> Ite
     """Yields a fault where the augmentation is unknown, or a strategy that needs one has none."""
     kind = getattr(options, "augmentation", NO_AUGMENTATION)
     if kind not in (NO_AUGMENTATION, *task.augmentations):
-        known = [NO_AUGMENTATION, *task.augmentations]
-        yield f"strategy.augmentation: {unknown_name('augmentation', kind, known)}"
+        said = f"got {kind!r}, and {task.name} has no augmentation; write strategy.augmentation={NO_AUGMENTATION}"
+        if task.augmentations:
+            said = unknown_name("augmentation", kind, [NO_AUGMENTATION, *task.augmentations])
+        yield f"strategy.augmentation: {said}"
     if strategy.needs_augmentation and kind == NO_AUGMENTATION:
         allowed = f"allowed: {', '.join(task.augmentations)}"
         if not task.augmentations:

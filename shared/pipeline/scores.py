@@ -73,22 +73,67 @@ def reference_features(strategy: Strategy, job: Job, seed: int, *, varied: bool 
         seed: Seed of the draw.
         varied: Whether every second image is varied as in training.
     """
-    splits = [job.train] if job.target is None else [job.train, job.target.train]
     blocks = []
-    for split in splits:
-        drawn = generator(seed, "reference codes").permutation(len(split.samples))[: REFERENCE_SIZE // len(splits)]
-        rows = np.sort(drawn)
+    for split, rows in zip(_reference_splits(job), _drawn(job, seed), strict=True):
         parts = [split.of(rows[::2]), varied_split(split.of(rows[1::2]), job)] if varied else [split.of(rows)]
         blocks += [one.float().cpu().numpy() for part in parts for one in strategy.features(job, part)]
     features = np.concatenate(blocks)
     # shuffled, so that neighbouring rows of the file are not slices of one patient
-    shuffled = features[generator(seed, "reference order").permutation(len(features))]
+    shuffled = features[_reference_order(len(features), seed)]
     widths = [
         width
         for trunk in job.network.to(job.device).trunks
         for width in layer_widths(trunk.backbone, trunk.layers, trunk.pooling, job.spec.channels, job.spec.size)
     ]
     return Reference.of(shuffled, widths)
+
+
+def neighbours(
+    strategy: Strategy, job: Job, images: Split, reference: Reference, seed: int, count: int, *, varied: bool = False
+) -> NDArray[np.int64]:
+    """Finds the training images with the most similar features by cosine, among those whose features the reference has.
+
+    Args:
+        strategy: The strategy by which the network was trained; it extracts the features.
+        job: The job, after training.
+        images: Images to find neighbours of, N, at least one.
+        reference: What `reference_features` extracted.
+        seed: Seed of its draw.
+        count: Neighbours of each image, at least 1; there are fewer where the reference has fewer images.
+        varied: Whether every second image of it was varied; such are no neighbours.
+
+    Returns:
+        Indices into the training images, int64 [N, count], nearest first.
+    """
+    drawn = _drawn(job, seed)
+    plain = drawn[0][::2] if varied else drawn[0]
+    rows = np.full(sum(map(len, drawn)), -1)
+    rows[: len(plain)] = plain
+    rows = rows[_reference_order(len(rows), seed)]
+    known = np.flatnonzero(rows >= 0)
+    found = np.concatenate([one.float().cpu().numpy() for one in strategy.features(job, images)])
+    similar = found @ reference.features[known].astype(np.float32).T
+    nearest = np.argsort(-similar, axis=1, kind="stable")[:, :count]
+    return np.asarray(rows[known][nearest])
+
+
+def _reference_splits(job: Job) -> list[Split]:
+    """The splits whose features are the reference: training, and where there is a target its training images."""
+    return [job.train] if job.target is None else [job.train, job.target.train]
+
+
+def _drawn(job: Job, seed: int) -> list[NDArray[np.int64]]:
+    """The rows of each of these splits that are drawn, sorted."""
+    splits = _reference_splits(job)
+    return [
+        np.sort(generator(seed, "reference codes").permutation(len(split.samples))[: REFERENCE_SIZE // len(splits)])
+        for split in splits
+    ]
+
+
+def _reference_order(count: int, seed: int) -> NDArray[np.int64]:
+    """The place of each row of the reference among the features as they were extracted."""
+    return generator(seed, "reference order").permutation(count)
 
 
 def varied_split(split: Split, job: Job) -> Split:

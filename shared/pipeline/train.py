@@ -14,7 +14,7 @@ from pathlib import Path
 from accelerate import PartialState
 
 from shared.adaptation.observer import observer_of
-from shared.config.describe import to_yaml
+from shared.config.paths import RUN_CONFIG
 from shared.config.schema import Config
 from shared.data.finding_masks import with_masks
 from shared.data.loading import load_dataset, require_data
@@ -22,7 +22,6 @@ from shared.data.partition import SplitData, split_data
 from shared.data.split import Split
 from shared.data.unjudged import leave_out_unjudged
 from shared.errors import ConfigError
-from shared.io.atomic import write_text
 from shared.models.weight_files import IMAGENET_SPEC, PACKAGED, RANDOM
 from shared.models.weights import require_weights
 from shared.pipeline.build import check_fit, read_splits
@@ -33,6 +32,7 @@ from shared.pipeline.preflight import Experiment, preflight
 from shared.pipeline.tracking import UNTRACKED, tracking
 from shared.pipeline.trained import Trained
 from shared.progress import Progress
+from shared.runs.configuration import Written
 from shared.runs.folder import DONE, check_finished, is_finished, is_whole, locked
 from shared.runs.record import read_model_record
 from shared.samples import Dataset
@@ -106,14 +106,15 @@ def run_experiment(
     with processes.main_process_first():
         dataset = _load(experiment, root, progress)
     folder = out or root / under / run_name(experiment, dataset)
-    if holds_run(folder, to_yaml(experiment.config), dataset.fingerprint) and (is_whole(folder) or not whole):
+    written = Written.of(experiment.config)
+    if holds_run(folder, written, dataset.fingerprint) and (is_whole(folder) or not whole):
         log.warning("%s is finished already; nothing is trained again", folder)
         return folder
     with locked(folder) if processes.is_main_process else nullcontext():
         started = time.monotonic()
         if processes.is_main_process:
             (folder / DONE).unlink(missing_ok=True)  # of a run that is made whole, which is trained again
-            write_text(folder / "config.yaml", to_yaml(experiment.config))
+            written.write(folder)
         is_main = processes.is_main_process
         with tracking(experiment, folder) if is_main else nullcontext(UNTRACKED) as tracked:
             data, splits, fitted = _train(
@@ -163,12 +164,12 @@ def _load(experiment: Experiment, root: Path, progress: Progress) -> Dataset:
     return dataset
 
 
-def holds_run(folder: Path, config: str, fingerprint: str) -> bool:
+def holds_run(folder: Path, config: Written, fingerprint: str) -> bool:
     """Tells whether a folder holds a run, finished.
 
     Args:
         folder: The folder; it need not exist.
-        config: The content of the run's `config.yaml`.
+        config: The configuration of the run.
         fingerprint: Fingerprint of its data.
 
     Raises:
@@ -176,8 +177,8 @@ def holds_run(folder: Path, config: str, fingerprint: str) -> bool:
     """
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder} is a file; choose another --out, for a folder")
-    earlier = folder / "config.yaml"
-    if earlier.is_file() and earlier.read_text(encoding="utf-8") != config:
+    earlier = folder / RUN_CONFIG
+    if earlier.is_file() and not config.is_in(folder):
         raise ConfigError(f"{folder} holds a run of another configuration; choose another --out")
     if folder.is_dir() and not earlier.is_file() and any(path.name != ".lock" for path in folder.iterdir()):
         raise ConfigError(f"{folder} holds files and no run; choose another --out")

@@ -13,13 +13,14 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared.errors import MedtlError, machine_fault, system_words
+from shared.processes.script import SHIELD, is_run_again, needs_script, without_script
 
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
@@ -90,7 +91,7 @@ class Worker:
             MachineFailed: The machine refused something (a full disk).
             WorkFailed: The method raised an error, took more than `timeout_s`, or ended the child.
         """
-        pipe = self._started()
+        pipe = self._started(arguments)
         deadline = None if self._timeout_s is None else time.monotonic() + self._timeout_s
         with suppress(OSError):  # a dead child is noticed below
             pipe.send((method, arguments))
@@ -150,7 +151,7 @@ class Worker:
         hint = "; its last messages are on standard error" if not self._untrusted and (code or 0) > 0 else ""
         return describe_exit(code) + hint
 
-    def _started(self) -> Connection:
+    def _started(self, arguments: tuple[Any, ...] = ()) -> Connection:
         if self._outdated:
             self._outdated = False
             self.stop()
@@ -159,10 +160,13 @@ class Worker:
             context = multiprocessing.get_context("spawn")
             self._pipe, far = context.Pipe()
             level = None if self._untrusted else logging.getLogger().level
-            arguments = far, self._work, level, self._limits
             # a daemon may have no children of its own, which trusted work needs for loading data
-            child = context.Process(target=_serve, args=arguments, daemon=self._untrusted)
-            child.start()
+            served = far, self._work, level, self._limits
+            child = context.Process(target=_serve, args=served, daemon=self._untrusted)
+            if is_run_again():
+                raise WorkFailed(SHIELD)
+            with nullcontext() if needs_script(self._work, arguments) else without_script():
+                child.start()
             self._child = child
             far.close()
         return self._pipe

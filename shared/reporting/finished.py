@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from shared.data.split import Split
@@ -33,7 +34,10 @@ class Finished:
             with its `abstention`, where a class is positive `missed`, and where there are auxiliary tasks `auxiliary`.
         history: Rows of `metrics.jsonl`.
         environment: Content of `environment.json`.
-        network: The trained network, on the CPU and in evaluation mode.
+        network: The trained network, in evaluation mode.
+        nearest: Finds the training images whose features are nearest to those of test images: maps the indices of
+            these, at least one, to a row of indices each, nearest first.
+        device: Device on which the network is explained.
         explained_images: Number of test images with masks that every attribution method explains; fewer where the data
             have fewer.
         chosen_by: What chose the settings of a run where validation did not, one sentence; empty for other runs.
@@ -52,6 +56,8 @@ class Finished:
     history: Sequence[Mapping[str, Any]]
     environment: Mapping[str, Any]
     network: Network
+    nearest: Callable[[Sequence[int]], NDArray[np.int64]]
+    device: torch.device
     explained_images: int = 0
     chosen_by: tuple[str, ...] = ()
     domains_left_out: bool = False

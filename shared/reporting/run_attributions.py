@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from shared.explanation.attribution import DEFAULT_METHOD, attribute
@@ -38,7 +37,7 @@ def attribution_pictures(task: Task, done: Finished) -> list[dict[str, str]]:
     chosen = _sheet_images(rows, test.labels)
     images = np.stack([test.images[i] for i in chosen])
     predicted = rows[chosen].argmax(axis=1)
-    maps = attribute(done.network, images, predicted, torch.device("cpu"), DEFAULT_METHOD)
+    maps = attribute(done.network, images, predicted, done.device, DEFAULT_METHOD)
     found = []
     for i, image, guess, attribution in zip(chosen, images.mean(axis=1), predicted, maps, strict=True):
         mask = task.read_mask(test.samples[i], done.record.preprocessing)
@@ -83,7 +82,7 @@ def mask_agreement(task: Task, done: Finished, progress: Progress) -> dict[str, 
             targets.append(int(test.labels[index]))
     if not images:
         return None
-    return agreement(done.network, images, masks, targets, torch.device("cpu"), progress)
+    return agreement(done.network, images, masks, targets, done.device, progress)
 
 
 def _sheet_images(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> list[int]:

@@ -8,7 +8,6 @@ import numpy as np
 
 from shared.data.split import Split
 from shared.evaluation.calibration import event_probabilities, reliability_bins
-from shared.features.cache import nearest_features
 from shared.reporting.figures.curves import decision_curve, precision_recall_curve, reliability_plot, roc_curve
 from shared.reporting.figures.sheets import thumbnail
 from shared.reporting.finished import Finished
@@ -16,8 +15,8 @@ from shared.reporting.finished import Finished
 DECISION_CURVE = "Decision curve"
 MISS_SIDE = 160
 """Longest side of a missed image in pixels."""
-MAX_MISSES, NEIGHBOURS = 12, 4
-"""Missed images on the sheet, and the nearest training images shown with each."""
+MAX_MISSES = 12
+"""Missed images on the sheet."""
 
 
 def curve_figures(positive_name: str | None, done: Finished) -> list[dict[str, Any]]:
@@ -64,7 +63,6 @@ def missed_images(done: Finished) -> dict[str, Any] | None:
     if not len(missed):
         return None
     shown = missed[np.argsort(cases.scores[missed], kind="stable")][:MAX_MISSES].tolist()
-    nearest = nearest_features(done.network, [test.images[i] for i in shown], train.images, NEIGHBOURS)
 
     def picture(split: Split, i: int) -> dict[str, str]:
         image = thumbnail(split.images[i].mean(axis=0), MISS_SIDE)
@@ -76,6 +74,6 @@ def missed_images(done: Finished) -> dict[str, Any] | None:
             "score": f"{cases.scores[i]:.3f}",
             "near": [picture(train, int(j)) for j in around],
         }
-        for i, around in zip(shown, nearest, strict=True)
+        for i, around in zip(shown, done.nearest(shown), strict=True)
     ]
     return {"count": len(missed), "rows": rows}

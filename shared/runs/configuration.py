@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +13,12 @@ import yaml
 
 from shared.config.describe import to_yaml, without_folders
 from shared.config.files import read_yaml
+from shared.config.paths import PATHS, RUN_CONFIG, paths_in, read_paths, with_paths
 from shared.config.read import load_config, validate
 from shared.config.schema import Config
 from shared.errors import RunError
-from shared.io.atomic import COPY_AGAIN
+from shared.io.atomic import COPY_AGAIN, naming_faults, write_text
+from shared.io.durable import write_durably
 
 MEMBERS = "members"
 
@@ -31,8 +36,8 @@ def read_configs(run: Path) -> tuple[Config, ...]:
         RunError: The file is damaged.
         ConfigError: The file is missing, or its configuration has faults.
     """
-    path = run / "config.yaml"
-    tree = read_yaml(path)
+    path = run / RUN_CONFIG
+    tree = with_paths(read_yaml(path), read_paths(run))
     if MEMBERS not in tree:
         return (load_config(path, []),)
     return tuple(validate(Config, member["config"], origin=str(path)) for member in _members(path, tree))
@@ -48,14 +53,63 @@ def text_without_folders(run: Path) -> str:
         RunError: The file is damaged.
         ConfigError: The file is missing, or its configuration has faults.
     """
-    tree, configs = read_yaml(run / "config.yaml"), [without_folders(config) for config in read_configs(run)]
+    tree, configs = read_yaml(run / RUN_CONFIG), [without_folders(config) for config in read_configs(run)]
     if MEMBERS not in tree:
         return to_yaml(configs[0])
     members = [
         {**member, "config": config.model_dump(mode="json")}
-        for member, config in zip(_members(run / "config.yaml", tree), configs, strict=True)
+        for member, config in zip(_members(run / RUN_CONFIG, tree), configs, strict=True)
     ]
     return to_text({**tree, MEMBERS: members})
+
+
+@dataclass(frozen=True)
+class Written:
+    """The configuration of a run as it is written.
+
+    Attributes:
+        whole: Its plain data with whole paths.
+        cut: The same with the last parts of paths alone, which may be passed on.
+    """
+
+    whole: Mapping[str, Any]
+    cut: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, config: Config) -> Written:
+        """Makes it of the configuration of one training."""
+        return cls(config.model_dump(mode="json"), without_folders(config).model_dump(mode="json"))
+
+    def write(self, folder: Path) -> None:
+        """Writes `config.yaml` without folders, and before it `paths.json`, which the user alone can read.
+
+        Args:
+            folder: The run folder.
+
+        Raises:
+            OSError: The system refused to write.
+        """
+        paths, place = paths_in(self.whole, self.cut), folder / PATHS
+        if paths is not None:
+            draft = folder / f".{PATHS}.{os.getpid()}.partial"
+            with naming_faults(place):
+                folder.mkdir(parents=True, exist_ok=True)
+                draft.unlink(missing_ok=True)
+                write_durably(draft, json.dumps(paths, indent=2).encode())
+                draft.replace(place)
+        write_text(folder / RUN_CONFIG, to_text(self.cut))
+
+    def is_in(self, folder: Path) -> bool:
+        """Tells whether a folder that has a `config.yaml` holds this configuration.
+
+        Where `paths.json` is missing, paths are the same whose last parts are.
+
+        Args:
+            folder: The run folder.
+        """
+        text = (folder / RUN_CONFIG).read_text(encoding="utf-8")
+        paths = read_paths(folder)
+        return text == to_text(self.cut) and paths in (None, paths_in(self.whole, self.cut))
 
 
 def to_text(tree: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from shared.config.read import load_config
 from shared.config.schema import Config
 from shared.errors import UsageError
 from shared.runs.certificate import models_among
-from shared.runs.folder import check_finished
+from shared.runs.folder import check_finished, is_released
 from shared.runs.predictions import FILE, Predictions, read_predictions
 from shared.runs.record import ModelRecord, read_model_record
 
@@ -131,6 +131,8 @@ def _read(task: str, run: Path) -> Member:
         raise UsageError(f"{run} is a run of {record.task}, and this is {task}; name runs of {task}")
     if "mean_of" in record.backbone:
         raise UsageError(f"{run} is itself a mean of runs; name its members in its place")
+    if is_released(run):
+        raise UsageError(f"{run.name} comes with the package, which holds no predictions of it; name runs of your own")
     if not (run / FILE).is_file():
         raise UsageError(f"{run} has no predictions of a validation, as after add-class; name the run before that")
     config = load_config(run / "config.yaml", [])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from shared.models.network import Network
 
+Tensors = tuple[Tensor, ...] | list[Tensor]
 WARMUP = 10
 """Slows the rise of the decay, (1 + step) / (WARMUP + step) at most: the start, which is random, is soon forgotten."""
 
@@ -24,8 +26,8 @@ def exponential_average(network: Network, decay: float) -> AveragedModel:
     2021, on averages under a change of domain.
     """
 
-    def mean(average: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
+    def mean(averages: Tensors, currents: Tensors, count: Tensor | int) -> None:
         remains = min(decay, (1 + int(count)) / (WARMUP + int(count)))
-        return average.lerp(current, 1.0 - remains) if average.is_floating_point() else current
+        torch._foreach_lerp_(averages, currents, 1.0 - remains)
 
-    return AveragedModel(network, avg_fn=mean)
+    return AveragedModel(network, multi_avg_fn=mean)

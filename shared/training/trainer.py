@@ -171,6 +171,8 @@ class _Loop:
     def _run_phase(self, optimiser_state: dict[str, Any] | None) -> None:
         phase, names = self.phases[self.position.phase], self.trained[self.position.phase]
         network, objective = self.network, self.loss_module.to(self.accelerator.device).objective
+        if self.average is not None:
+            self.average.to(self.accelerator.device)
         set_trainable(network.backbone.stages, network.head, names, self.batch_norm)
         groups = parameter_groups(
             network.backbone.stages,

@@ -190,7 +190,9 @@ class Guard:
         # One slash: an address that starts with two would lead to another host.
         place = "/" + scope["path"].lstrip("/\\")
         answer = RedirectResponse(f"{place}?{rest}" if rest else place, 303)
-        answer.set_cookie(self.cookie, self.access.derived("session"), httponly=True, samesite="strict", path="/")
+        session = self.access.derived("session")
+        is_secure = scope.get("scheme") == "https"
+        answer.set_cookie(self.cookie, session, httponly=True, samesite="strict", path="/", secure=is_secure)
         return answer
 
     def _has_bearer(self, headers: Headers) -> bool:

@@ -7,6 +7,7 @@ import os
 import socket
 import ssl
 from collections.abc import Callable
+from functools import partial
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -14,6 +15,7 @@ from starlette.types import ASGIApp
 from shared.errors import cannot_listen
 from shared.io.addresses import is_loopback
 from shared.web.connections import HEAD_S, BoundedProtocol, PeerLimit
+from shared.web.encrypted import EncryptedProtocol
 from shared.web.guard import Access
 
 BACKLOG = 1024
@@ -27,7 +29,14 @@ def worker_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def run_server(app: ASGIApp, access: Access, host: str, port: int, say: Callable[[str], None]) -> None:
+def run_server(
+    app: ASGIApp,
+    access: Access,
+    host: str,
+    port: int,
+    say: Callable[[str], None],
+    tls: ssl.SSLContext | None = None,
+) -> None:
     """Serves an application until SIGTERM or Ctrl-C.
 
     Args:
@@ -36,15 +45,16 @@ def run_server(app: ASGIApp, access: Access, host: str, port: int, say: Callable
         host: Address to listen on.
         port: TCP port; 0: any free one.
         say: Called with the lines that name the address to open.
+        tls: Settings of TLS; None: nothing is encrypted.
 
     Raises:
         UsageError: The server cannot listen on the port.
     """
     # before the address is printed: a reader may open it at once
     with listening(host, port) as opened:
-        for line in _lines(access, host, opened.getsockname()[1]):
+        for line in _lines(access, host, opened.getsockname()[1], is_encrypted=tls is not None):
             say(line)
-        make_server(app).run(sockets=[opened])
+        make_server(app, tls).run(sockets=[opened])
 
 
 def make_server(app: ASGIApp, tls: ssl.SSLContext | None = None) -> uvicorn.Server:
@@ -56,7 +66,7 @@ def make_server(app: ASGIApp, tls: ssl.SSLContext | None = None) -> uvicorn.Serv
     """
     config = uvicorn.Config(
         PeerLimit(app),
-        http=BoundedProtocol,
+        http=BoundedProtocol if tls is None else partial(EncryptedProtocol, tls=tls),  # type: ignore[arg-type]
         ws="none",
         access_log=False,  # addresses of requests are private
         log_level=logging.WARNING,
@@ -66,8 +76,6 @@ def make_server(app: ASGIApp, tls: ssl.SSLContext | None = None) -> uvicorn.Serv
         timeout_keep_alive=HEAD_S,
         timeout_graceful_shutdown=3,
     )
-    config.load()
-    config.ssl = tls
     return uvicorn.Server(config)
 
 
@@ -89,13 +97,11 @@ def listening(host: str, port: int, option: str = "--port") -> socket.socket:
         raise cannot_listen(error, host, port, option) from None
 
 
-def _lines(access: Access, host: str, port: int) -> list[str]:
+def _lines(access: Access, host: str, port: int, *, is_encrypted: bool) -> list[str]:
     shown = f"[{host}]" if ":" in host else host
-    address = f"http://{shown}:{port}/"
+    address = f"{'https' if is_encrypted else 'http'}://{shown}:{port}/"
     opened = [f"open {address}?token={access.token}"]
     if is_loopback(host):
         return opened
-    return [
-        *opened,
-        "anyone with this address can read all uploads, and nothing is encrypted: for trusted networks only",
-    ]
+    risk = "" if is_encrypted else ", and nothing is encrypted: for trusted networks only"
+    return [*opened, f"anyone with this address can read all uploads{risk}"]

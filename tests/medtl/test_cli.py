@@ -58,6 +58,7 @@ def test_a_wrong_call_is_one_line_and_a_code(
         (["--series-timeout", "nan"], "--series-timeout: nan is not allowed"),
         (["--keep-days", "1"], "give --forward too"),
         (["--keep-days", "-1", "--forward", "A@b:1"], "--keep-days -1 is not allowed"),
+        (["--dicomweb", "0"], "--dicomweb: the port 0 is not allowed"),
         (["--model", "nowhere"], "nowhere: no folder, and no run under"),
         ([], "no finished medtl run"),
     ],
@@ -76,7 +77,7 @@ def test_a_wrong_call_of_listen_is_one_line_before_anything_is_made(
 def test_serve_shows_the_series_of_a_spool(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     served: list[tuple[str, int]] = []
     monkeypatch.setattr(
-        "shared.web.serving.run_server", lambda app, access, host, port, say: served.append((host, port))
+        "shared.web.serving.run_server", lambda app, access, host, port, say, tls: served.append((host, port))
     )
     words = ["serve", "--model", str(tiny_model), "--port", "0", "--keep-minutes", "5", "--spool", str(tmp_path)]
     refused = RUNNER.invoke(app, words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from shared.data.split import Split
 from shared.models.backbones.build import build_backbone
 from shared.models.network import Network, feature_width
+from shared.models.pooling import EVIDENCE
 from shared.samples import Grouping, Sample
 from shared.task import Preprocessing
 from shared.training.augmented import one_by_one
@@ -60,3 +62,16 @@ def small_job(folder: Path, progress: object = lambda *_: None) -> Job:
         folder=folder,
         progress=progress,  # type: ignore[arg-type]
     )
+
+
+def with_evidence(job: Job, known: int) -> Job:
+    """The small job with a map of evidence, and masks of the bright squares of the first `known` images."""
+    backbone = build_backbone("convnet_small", layers=["block2"], seed=0)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        width = feature_width(backbone, ["block2"], EVIDENCE, 1, 16)
+        network = Network(backbone, ["block2"], EVIDENCE, width, 2)
+    square = np.zeros((16, 16), dtype=np.bool_)
+    square[4:10, 4:10] = True
+    masks = [square & bool(label) if i < known else None for i, label in enumerate(job.train.labels)]
+    return replace(job, network=network, train=replace(job.train, masks=masks), augment=None)

@@ -101,7 +101,7 @@ class Catalog:
         found = []
         for path in self._files():
             with suppress(OSError):  # it was deleted at this moment
-                header = _header(path)
+                header = _header(path, path.stat().st_mtime_ns)
                 if header is not None and all(test(header.values[keyword]) for keyword, test in tests):
                     found.append(Result(path, header))
         return found
@@ -149,8 +149,12 @@ def _test(keyword: str, value: str) -> Callable[[str], bool]:
 
 
 @lru_cache(maxsize=MAX_KNOWN)
-def _header(path: Path) -> Header | None:
-    """Reads the header of a result, which never changes; None where it is damaged.
+def _header(path: Path, changed_ns: int) -> Header | None:
+    """Reads the header of a result; None where it is damaged.
+
+    Args:
+        path: Its file.
+        changed_ns: Time of its last change: a revision that was set aside is judged anew under the same name.
 
     Raises:
         OSError: It cannot be read now.

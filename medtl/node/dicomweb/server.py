@@ -8,6 +8,7 @@ import os
 import ssl
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 
 from starlette.applications import Starlette
@@ -37,6 +38,57 @@ ROOT = "/dicom-web"
 STUDY, SERIES, INSTANCE = "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"
 COOKIE = "medtl_dicomweb"
 RETRY = {"retry-after": BUSY_S}
+
+
+@dataclass(frozen=True)
+class WebSettings:
+    """Settings of the web service of a node.
+
+    Attributes:
+        host: Address to listen on.
+        port: TCP port.
+        access: The rules by which requests are admitted.
+        tls: Certificate of the node; None: nothing is encrypted.
+    """
+
+    host: str
+    port: int
+    access: Access
+    tls: TlsFiles | None
+
+    @classmethod
+    def checked(cls, host: str, port: int, tls: TlsFiles | None) -> WebSettings:
+        """Checks the values of the command line, and returns the settings made of them.
+
+        Args:
+            host: Value of `--host`.
+            port: Value of `--dicomweb`.
+            tls: Values of `--tls-certificate`, `--tls-key` and `--tls-authority`.
+
+        Raises:
+            UsageError: The port is not allowed.
+            ConfigError: The token in the environment is too short.
+        """
+        return cls(host, check_port(port, "--dicomweb"), Access.for_host(host), tls)
+
+    @property
+    def lines(self) -> list[str]:
+        """Lines that say how the service is reached; the token only where it was made now."""
+        shown = f"[{self.host}]" if ":" in self.host else self.host
+        token = f"of {TOKEN_VARIABLE}" if TOKEN_VARIABLE in os.environ else self.access.token
+        return [
+            f"DICOMweb: {'http' if self.tls is None else 'https'}://{shown}:{self.port}{ROOT}",
+            f"  clients send `Authorization: Bearer TOKEN`, with the token {token}",
+        ]
+
+    def server(self, spool: Spool) -> DicomwebServer:
+        """Makes the server; it listens when it is started.
+
+        Args:
+            spool: The store of instances and results.
+        """
+        tls = None if self.tls is None else self.tls.for_server()
+        return DicomwebServer(spool, self.host, self.port, self.access, tls)
 
 
 class DicomwebServer:
@@ -72,30 +124,6 @@ class DicomwebServer:
         self._server.should_exit = True
         if self._thread is not None:
             self._thread.join()
-
-
-def open_door(spool: Spool, host: str, port: int, tls: TlsFiles | None) -> tuple[DicomwebServer, list[str]]:
-    """Makes the server that the command line asks for, and the lines that say how to reach it.
-
-    Args:
-        spool: The store of instances and results.
-        host: Address to listen on.
-        port: TCP port, the value of `--dicomweb`.
-        tls: Certificate of the node; None: nothing is encrypted.
-
-    Raises:
-        UsageError: The port is not allowed, or a file of TLS cannot be used.
-        ConfigError: The token in the environment is too short.
-    """
-    check_port(port, "--dicomweb")
-    access = Access.for_host(host)
-    shown = f"[{host}]" if ":" in host else host
-    token = f"of {TOKEN_VARIABLE}" if TOKEN_VARIABLE in os.environ else access.token
-    lines = [
-        f"DICOMweb: {'http' if tls is None else 'https'}://{shown}:{port}{ROOT}",
-        f"  clients send `Authorization: Bearer TOKEN`, with the token {token}",
-    ]
-    return DicomwebServer(spool, host, port, access, None if tls is None else tls.for_server()), lines
 
 
 def build_app(spool: Spool, access: Access) -> Guard:

@@ -22,7 +22,7 @@ Judge = Callable[..., int]
 """Takes the task, a `Request` and, keyword-only, options of the application; gives the exit code."""
 
 
-def add(app: typer.Typer, task: "Task", judge_inputs: Judge = judge) -> None:
+def add(app: typer.Typer, task: "Task", judge_inputs: Judge = judge, *, needs_path: bool = True) -> None:
     """Adds the command `predict`, which classifies inputs with a trained model, to a command line.
 
     Args:
@@ -30,7 +30,10 @@ def add(app: typer.Typer, task: "Task", judge_inputs: Judge = judge) -> None:
         task: The application that reads the inputs.
         judge_inputs: Carries the command out. It takes the task, a `Request` and, keyword-only, options of the
             application, and returns the exit code.
+        needs_path: Whether the inputs are paths alone; else `judge_inputs` checks that something is named.
     """
+
+    unnamed: Any = ... if needs_path else None  # to typer, three points are no default
 
     @app.command(
         rich_help_panel=Topic.USE,
@@ -42,7 +45,7 @@ def add(app: typer.Typer, task: "Task", judge_inputs: Judge = judge) -> None:
     )
     @adds_options_of(judge_inputs)
     def predict(
-        paths: Annotated[list[Path] | None, typer.Argument(metavar="PATH...", help=task.inputs_help)] = None,
+        paths: Annotated[list[Path] | None, typer.Argument(metavar="PATH...", help=task.inputs_help)] = unnamed,
         model: ModelOption = None,
         as_json: JsonOption = False,
         explain: ExplainOption = False,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from shared.config.named import package_folder
 from shared.config.schema import Config
 from shared.evaluation.text import column_heading, disclaimers, measure_text
 from shared.experiments.advice.text import (
@@ -47,7 +48,7 @@ def write_advice(task: Task, tree: Mapping[str, Any], config: Config, folder: Pa
         measure=column_heading(tree["measure"]),
         candidates=[_candidate(one, tree["advised"]) for one in tree["candidates"]],
         why=why(tree),
-        command=f"{task.name} train {CONFIGURATION}",
+        command=f"{task.name} train {CONFIGURATION}" if package_folder(task.name) else f"train({CONFIGURATION!r})",
         config="".join(line for line in text.splitlines(keepends=True) if not line.startswith("#")),
         backbones=[_backbone(one) for one in tree["backbones"]],
         missing=missing_lines(tree),

@@ -17,8 +17,8 @@ from shared.experiments.comparison.report import published_lines
 from shared.experiments.comparison.significance import against_best_run, paired_tests
 from shared.experiments.comparison.state import (
     cells_without_data,
+    cells_without_labels,
     cells_without_weights,
-    check_meanings,
     check_one_state,
     check_unchanged,
     finished_cells,
@@ -80,7 +80,9 @@ def run_comparison(
         check_unchanged(task, finished, root, here, progress)
         unfinished = [cell for cell in plan.cells if cell not in finished and cell not in failures]
         failures |= cells_without_data(task, unfinished)
-        check_meanings(task, [cell for cell in unfinished if cell not in failures], root, here, progress)
+        failures |= cells_without_labels(
+            task, [cell for cell in unfinished if cell not in failures], root, here, progress
+        )
         make_folder(folder)
         failures |= cells_without_weights([cell for cell in unfinished if cell not in failures], fetch=workers is None)
         _train_cells(task, plan, root, finished, failures, workers or here, progress, keep=keep)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shared.errors import ConfigError, MedtlError, UsageError
-from shared.experiments.comparison.plan import Cell, Plan
+from shared.errors import ConfigError, DataError, MedtlError, UsageError
+from shared.experiments.comparison.plan import Cell, Plan, budget_in_words
 from shared.processes.jobs import WarmProcesses
 from shared.progress import Progress
 from shared.runs.folder import check_finished, is_finished, is_whole
@@ -96,10 +97,12 @@ def _dataset(task: Task, config: Config, root: Path, progress: Progress) -> Data
     return load_dataset(task, config.data, preflight(task, config).spec, root, progress)
 
 
-def check_meanings(task: Task, cells: Sequence[Cell], root: Path, here: WarmProcesses, progress: Progress) -> None:
-    """Refuses data with folders or labels that are not known, once and before the first cell.
+def cells_without_labels(
+    task: Task, cells: Sequence[Cell], root: Path, here: WarmProcesses, progress: Progress
+) -> dict[Cell, str]:
+    """Finds cells that ask for more labels than a class has images, and refuses data with names that are not known.
 
-    What else is wrong with the data is left to the cells, each of which reports it.
+    Both once, and before the first cell. What else is wrong with the data is left to the cells, which report it.
 
     Args:
         task: The application.
@@ -108,30 +111,53 @@ def check_meanings(task: Task, cells: Sequence[Cell], root: Path, here: WarmProc
         here: Processes of this machine, in which data are read.
         progress: Called with (what, done, total, note).
 
+    Returns:
+        Each such cell with the reason; empty where every class may have enough. How many of them training keeps is left
+        to the cells.
+
     Raises:
         ConfigError: The configuration does not say what a folder or label means, or speaks of one that is not there.
     """
     from shared.data.loading import is_synthetic
 
     given = [cell for cell in cells if not is_synthetic(task, cell.config.data)]
-    examples = list({_data_key(cell): cell.config for cell in given}.values())
-    asked = here.call(_questions, task, examples, root, progress=progress) if examples else []
-    for question in filter(None, asked):
+    examples = {_data_key(cell): cell.config for cell in given}
+    if not examples:
+        return {}
+    found = here.call(_smallest_classes, task, list(examples.values()), root, progress=progress)
+    for question in (one for one in found if isinstance(one, str)):
         raise ConfigError(question)
+    smallest = dict(zip(examples, found, strict=True))
+    needs = {cell: (f"{_data_key(cell)} {cell.labels}", f"with {budget_in_words(cell.labels)}") for cell in given}
+    return _refused(needs, lambda cell: _check_budget(cell, smallest[_data_key(cell)]))
 
 
-def _questions(task: Task, configs: Sequence[Config], root: Path, progress: Progress) -> list[str | None]:
-    """What each configuration does not say of its data; None where there is nothing, or another fault."""
-    found = list[str | None]()
+def _check_budget(cell: Cell, smallest: tuple[str, int] | str | None) -> None:
+    if isinstance(smallest, tuple) and cell.labels is not None and smallest[1] < cell.labels:
+        raise DataError(
+            f"class {smallest[0]} has {smallest[1]} images in all, and {cell.labels} of each class were asked for; "
+            f"leave {cell.labels} out of labels_per_class"
+        )
+
+
+def _smallest_classes(
+    task: Task, configs: Sequence[Config], root: Path, progress: Progress
+) -> list[tuple[str, int] | str | None]:
+    """The class with the fewest images in each configuration's data, and their number.
+
+    In place of it what the configuration does not say of its data, a sentence; None where there is another fault.
+    """
+    found = list[tuple[str, int] | str | None]()
     for config in configs:
-        question = None
         try:
-            _dataset(task, config, root, progress)
+            labels = [sample.label for sample in _dataset(task, config, root, progress).samples]
+            counts = Counter(label for label in labels if label is not None)
+            found.append(min(counts.items(), key=lambda one: one[1], default=None))
         except ConfigError as error:
-            question = str(error)
+            found.append(str(error))
         except MedtlError as error:
             log.debug("left to the cells: %s", error)
-        found.append(question)
+            found.append(None)
     return found
 
 

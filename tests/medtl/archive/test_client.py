@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,9 +24,9 @@ from medtl.phantom.dataset import write_phantom
 from shared.errors import DataError
 from shared.io import private_folders
 from shared.web.guard import Access
+from tests.certificates import made, needs_openssl
 from tests.medtl.node.dicomweb.test_server import BOUNDARY, file_of, parts, result_of
 from tests.medtl.node.test_listener import free_port, series_of
-from tests.medtl.node.test_tls import made
 
 KIND = f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'
 STUDY = str(series_of(1)[0].StudyInstanceUID)
@@ -161,6 +160,11 @@ def test_results_are_stored_or_it_is_said_that_they_are_not(archive: Played, tmp
     failed = {"00081198": {"vr": "SQ", "Value": [{"00081197": {"vr": "US", "Value": [0xA700]}}]}}
     one = {"00081199": {"vr": "SQ", "Value": [{}]}}
     with Fetched(f"{archive.place}/studies/{STUDY}") as study:
+        assert study.store() == 0
+        study.results.mkdir()
+        (study.results / "one.dcm").write_bytes(files[0].read_bytes())
+        assert study.store() == 1
+        archive.sent.clear()
         assert study.store(files) == 2
         assert archive.sent == [path.read_bytes() for path in files]
         for answer, said in (
@@ -200,7 +204,7 @@ def test_the_command_judges_a_study_and_stores_the_answer(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "nothing is named to judge"),
+        ([], "PATH... is missing"),
         (["scan.dcm", "--from", "dicomweb://h/studies/1"], "--from stands in place of PATH"),
         (["scan.dcm", "--store"], "--store is for an archive; give --from too"),
         (["--from", "nonsense"], "--from is no address"),
@@ -213,7 +217,7 @@ def test_words_that_do_not_go_together_are_said(words: list[str], said: str, tin
     assert said in result.output
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs Debian's openssl")
+@needs_openssl
 def test_over_tls_an_archive_is_known_by_its_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ours, others = made(tmp_path, "ours"), made(tmp_path, "others")
     spool, port = Spool(tmp_path / "spool"), free_port()

@@ -423,7 +423,9 @@ def test_what_was_forwarded_is_deleted_in_time(tmp_path: Path) -> None:
 
 
 ORTHANC = shutil.which("Orthanc") or "/usr/sbin/Orthanc"
-STORESCU = shutil.which("storescu") or "/usr/bin/storescu"
+# not the program of this name that comes with pynetdicom, which an activated environment puts in front of dcmtk's
+OUTSIDE = os.pathsep.join(one for one in os.get_exec_path() if Path(one) != Path(sys.executable).parent)
+STORESCU = shutil.which("storescu", path=OUTSIDE) or "/usr/bin/storescu"
 
 
 class Orthanc:

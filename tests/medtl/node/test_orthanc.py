@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from medtl.cli import app
 from medtl.phantom.dataset import write_phantom
+from tests.certificates import made, needs_openssl
 from tests.medtl.node.test_listener import COMMAND, ORTHANC, Node, Orthanc, free_port, until
-from tests.medtl.node.test_tls import made, needs_openssl
 
 PLUGIN = next(Path("/usr").glob("*/orthanc/plugins/libOrthancDicomWeb.so"), None)
 TOKEN = "0123456789abcdef"

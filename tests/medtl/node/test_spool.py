@@ -453,11 +453,24 @@ def other_names(path: Path) -> None:
     path.write_text('{"instances": [[1]], "results": []}')
 
 
+def nested(path: Path) -> None:
+    path.write_text("[" * 100_000)
+
+
 def missing(path: Path) -> None:
     path.unlink()
 
 
-@pytest.mark.parametrize("damage", [empty, garbage, other_fields, other_names, missing])
+def folder(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    path.mkdir()
+
+
+def dangling(path: Path) -> None:
+    path.symlink_to("nowhere")
+
+
+@pytest.mark.parametrize("damage", [empty, garbage, other_fields, other_names, nested, missing, folder])
 def test_a_revision_with_a_damaged_record_is_set_aside_and_judged_again(
     tmp_path: Path, damage: Callable[[Path], None], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -492,31 +505,37 @@ def test_a_record_that_the_machine_cannot_open_now_is_not_damaged(
 
 
 @pytest.mark.parametrize(
-    ("place", "is_folder"),
+    ("place", "make"),
     [
-        ("series/.DS_Store", False),
-        ("series/DOE^JOHN", True),
-        ("series/aa/.DS_Store", False),
-        ("series/aa/.snapshot", True),
-        ("results/.snapshot", True),
-        ("results/Thumbs.db", False),
-        ("results/aa/.DS_Store", False),
-        ("results/aa/new folder", True),
-        ("failures/.DS_Store", False),
-        ("others/lost+found", True),
-        ("others/bb/.snapshot", True),
+        ("series/.DS_Store", garbage),
+        ("series/DOE^JOHN", folder),
+        ("series/cc", garbage),
+        ("series/cc", dangling),
+        ("series/aa/.DS_Store", garbage),
+        ("series/aa/.snapshot", folder),
+        ("series/aa/ff", folder),
+        ("series/aa/ff", os.mkfifo),
+        ("results/.snapshot", folder),
+        ("results/Thumbs.db", garbage),
+        ("results/cc", empty),
+        ("results/aa/.DS_Store", garbage),
+        ("results/aa/new folder", folder),
+        ("results/aa/7", empty),
+        ("failures/.DS_Store", garbage),
+        ("failures/cc", folder),
+        ("others/lost+found", folder),
+        ("others/bb/.snapshot", folder),
     ],
 )
 def test_foreign_entries_are_set_aside_and_stop_nothing(
-    tmp_path: Path, place: str, is_folder: bool, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, place: str, make: Callable[[Path], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     spool = opened(tmp_path)
     spool.store(SERIES, "1", b"content")
     judged(spool, taken(spool))
     spool.store(SERIES, "2", b"content")
     spool.keep(OTHER, "1", b"report")
-    entry = spool.root / place
-    entry.mkdir() if is_folder else entry.write_bytes(b"foreign")
+    make(spool.root / place)
     spool = reopened(spool)
     batch = taken(spool)
     assert batch.instances == {"1", "2"}

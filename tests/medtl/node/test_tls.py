@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import ssl
-import subprocess
 import threading
 from pathlib import Path
 
@@ -16,18 +14,8 @@ from pynetdicom.sop_class import Verification
 from medtl.node.transport import Entity
 from shared.errors import UsageError
 from shared.io.tls import TlsFiles
+from tests.certificates import made, needs_openssl
 from tests.medtl.node.test_listener import until
-
-needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs Debian's openssl")
-
-
-def made(folder: Path, name: str) -> TlsFiles:
-    """A certificate that is its own authority, and its key."""
-    certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
-    words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
-    words += ["-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1"]
-    subprocess.run([*words, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
-    return TlsFiles(certificate, key, certificate)
 
 
 def echoes(port: int, tls: ssl.SSLContext) -> bool:

@@ -50,7 +50,7 @@ def test_both_applications_have_the_same_functions() -> None:
     import handwriting
     import medtl
 
-    assert set(medtl.__all__) - set(handwriting.__all__) == {"listen", "run_demo", "write_phantom"}
+    assert set(medtl.__all__) - set(handwriting.__all__) == {"fetched", "listen", "run_demo", "write_phantom"}
     assert set(handwriting.__all__) - set(medtl.__all__) == {"download", "read_pages"}
     assert set(medtl.__all__) >= COMMANDS
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -88,3 +90,20 @@ def test_codes_are_a_transformer_of_scikit_learn(images: tuple[NDArray[np.float3
 def test_other_forms_of_images_are_refused(wrong: NDArray[np.float32], said: str) -> None:
     with pytest.raises(DataError, match=said):
         shared.Codes("convnet_small", weights="random").fit(wrong)
+
+
+def test_weights_that_end_early_give_their_deepest_layer(
+    tmp_path: Path, images: tuple[NDArray[np.float32], object]
+) -> None:
+    whole = shared.backbone("convnet_small", layers=["block4"])
+    held = {
+        f"{stage}.{name}": tensor
+        for stage in ("block1", "block2")
+        for name, tensor in whole.stages[stage].state_dict().items()
+    }
+    torch.save(held, tmp_path / "convnet_small-half.pth")
+    half = shared.backbone("convnet_small", str(tmp_path / "convnet_small-half.pth"))
+    assert half.layers == ("block2",)
+    codes = shared.Codes("convnet_small", weights=str(tmp_path / "convnet_small-half.pth"))
+    assert codes.fit_transform(images[0][:2]).shape[0] == 2
+    assert codes.layers_ == ("block2",)

@@ -13,7 +13,7 @@ from handwriting.cli import app
 from handwriting.task import TASK
 from shared.api import Application
 from shared.api.arguments import words_of
-from shared.api.guard import in_words_of_python
+from shared.api.guard import in_words_of_commands, in_words_of_python, worded
 from shared.api.metrics import Metric
 from shared.api.run import Run
 from shared.api.studies import Comparison
@@ -239,6 +239,19 @@ def test_commands_in_a_message_become_functions() -> None:
         "`audit(DATA, out=DIR)` lists them; choose another out=DIR, by `load_run(RUN).use()`; `medtl` is not "
         "`no_tumour`; `out`, not AUC, or pip install --no-deps x"
     )
+
+
+def test_lines_are_in_the_words_of_their_reader() -> None:
+    line = "the default; another by --model RUN, or `medtl use RUN`"
+    said = "the default; another by model=RUN, or `load_run(RUN).use()`"
+
+    @in_words_of_python
+    def told() -> str:
+        return worded(line)
+
+    assert worded(line) == told() == said
+    with in_words_of_commands():
+        assert worded(line) == told() == line
 
 
 def test_an_explanation_needs_a_folder_and_licences_are_whole_lines(run: Run, pictures: list[Path]) -> None:

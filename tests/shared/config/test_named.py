@@ -15,14 +15,14 @@ ROOT = Path(__file__).parents[3] / "configs"
 
 
 def test_every_file_of_an_application_has_a_name_and_comparisons_are_apart() -> None:
-    for application in ("medtl", "handwriting"):
+    for application in ("medtl", "handwriting", "shared"):
         trainings, comparisons = list_configs(application), list_configs(application, "comparison")
         assert {*trainings.values(), *comparisons.values()} == set((ROOT / application).glob("*.yaml"))
         assert "frozen" in trainings
         assert "compare" in comparisons
 
 
-def test_a_package_that_holds_its_configurations_needs_none_beside_it(
+def test_a_package_that_holds_its_configurations_needs_none_beside_it_and_one_without_has_the_engines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "orchard" / "configs").mkdir(parents=True)
@@ -31,7 +31,8 @@ def test_a_package_that_holds_its_configurations_needs_none_beside_it(
     monkeypatch.syspath_prepend(tmp_path)
     assert load_config("pears", (), "orchard").seed == 5
     assert first_sentence(find_config("pears", "orchard")) == "Pears"
-    assert list_configs("no_such_package") == list_configs("os.path") == {}
+    assert [*list_configs("no_such_package")] == [*list_configs("os.path")] == ["default", "frozen"]
+    assert find_config("compare", "leaves", "comparison").parent.name == "shared"
 
 
 def test_a_file_that_exists_wins_over_a_name_and_a_folder_does_not(

@@ -140,6 +140,10 @@ def test_data_that_are_not_those_of_the_runs_are_refused(
         make_ensemble(TASK, [tiny_run, sibling_run], root=tmp_path, data=other)
     moved = [shutil.copytree(run, tmp_path / run.name) for run in (tiny_run, sibling_run)]
     for run in moved:
+        (run / "paths.json").unlink()  # as where a run was passed on
+    with pytest.raises(UsageError, match=r"the data of .* are not here: characters; name them by --data DATA"):
+        make_ensemble(TASK, moved, root=tmp_path)
+    for run in moved:
         text = (run / "config.yaml").read_text(encoding="utf-8")
         changed = text.replace("source: ", "source: null #").replace("collections: {}", "collections: {a: x}")
         (run / "config.yaml").write_text(changed, encoding="utf-8")

@@ -103,9 +103,12 @@ def test_the_runs_own_data_are_compared_on_and_its_outside_tests_come_along(tiny
     add_outside_test(run, "hash", {"data": "other.zip", "test": {"n": 3}})
     assert _pack(run, tmp_path / "model", None).differences["images"] == 48
     assert read_outside_tests(tmp_path / "model") == read_outside_tests(run)
-    config = (run / "config.yaml").read_text()
-    (run / "config.yaml").write_text(config.replace("source: /", "source: /gone/"))
+    paths = run / "paths.json"
+    paths.write_text(paths.read_text().replace('"source": "/', '"source": "/gone/'))
     with pytest.raises(DataError, match=r"the run.s data are not here: /gone/.*--images DATA"):
+        _pack(run, tmp_path / "other", None)
+    paths.unlink()  # as in a run that was passed on
+    with pytest.raises(DataError, match=r"the run.s data are not here: characters; .*--images DATA"):
         _pack(run, tmp_path / "other", None)
 
 

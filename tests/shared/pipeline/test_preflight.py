@@ -11,6 +11,7 @@ from shared.config.schema import Config
 from shared.errors import ConfigError
 from shared.pipeline.preflight import faults_of_run, preflight
 from shared.task import Task
+from shared.tasks.vectors import VectorTask
 
 
 def _faults(**sections: Any) -> list[str]:
@@ -69,6 +70,11 @@ def test_an_option_that_needs_an_unlabelled_target_is_refused_without_one(
     (fault,) = _faults(strategy=strategy, data={"target": {"domain": "here", "labels": "used"}})
     assert fault.startswith(message)
     assert _faults(strategy=strategy, data={"target": {"domain": "here"}}) == []
+
+
+def test_an_augmentation_is_refused_where_nothing_is_varied() -> None:
+    found = faults_of_run(VectorTask("rows", width=3), Config())
+    assert "strategy.augmentation: got 'usual', and rows has no augmentation; write strategy.augmentation=none" in found
 
 
 def test_an_augmentation_is_looked_up_and_required_where_needed() -> None:

@@ -34,6 +34,7 @@ Words = tuple[str, ...]
 Draw = Callable[..., Path]
 FILES = {
     "config.yaml",
+    "paths.json",
     "environment.json",
     "metrics.jsonl",
     "predictions.csv",
@@ -110,7 +111,8 @@ def test_the_run_has_learned_and_its_files_agree(tiny_run: Path) -> None:
 
 
 def test_the_run_folder_holds_no_path_of_its_samples(tiny_run: Path, characters: Path) -> None:
-    for name in FILES - {"config.yaml"}:  # which repeats data.source
+    assert (tiny_run / "paths.json").stat().st_mode & 0o777 == 0o600  # which alone holds data.source as it was typed
+    for name in FILES - {"paths.json"}:
         content = (tiny_run / name).read_bytes()
         assert str(characters).encode() not in content, name
         assert b".png" not in content, name

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from handwriting.task import TASK, HandwritingTask
 from shared.data.descriptors import CopyRule
@@ -153,6 +154,8 @@ def _finished(**changes: Any) -> Finished:
         history,
         environment,
         network,
+        lambda rows: np.zeros((len(rows), 4), dtype=np.int64),
+        torch.device("cpu"),
     )
     return replace(done, **changes)
 

@@ -130,6 +130,10 @@ def test_a_run_with_an_added_class_is_refused(
     assert "has no predictions of a validation, as after add-class" in _refused(tiny_run, out)
 
 
+def test_a_model_of_the_package_is_refused(tiny_run: Path, released_model: Path) -> None:
+    assert "comes with the package, which holds no predictions of it" in _refused(tiny_run, released_model)
+
+
 def test_any_model_of_one_member_could_have_met_any_of_another(members: tuple[Member, ...]) -> None:
     assert models_in_all(members) == 8 * 8  # 8 epochs each
     kept = replace(members[1].record, rejection={**(members[1].record.rejection or {}), "choices": 3})

@@ -13,9 +13,7 @@ from shared.config.read import load_config, validate
 from shared.data.split import Split
 from shared.errors import ConfigError
 from shared.io.atomic import read_json
-from shared.models.backbones.build import build_backbone
-from shared.models.network import AuxiliaryHead, Network, feature_width
-from shared.models.pooling import EVIDENCE
+from shared.models.network import AuxiliaryHead
 from shared.models.restore import load_trained
 from shared.pipeline.train import run
 from shared.prediction.predictor import Predictor
@@ -23,7 +21,7 @@ from shared.prediction.text import answer_text
 from shared.strategies.multitask import STRATEGY, AuxiliaryTask, MaskTask, Options, Weighting
 from shared.training.job import Job
 from shared.training.objective import ClassLoss
-from tests.shared.small_job import Killed, small_job
+from tests.shared.small_job import Killed, small_job, with_evidence
 
 PHASES = [{"epochs": 6, "train": "all", "lr_head": 1e-2, "lr_backbone": 1e-2}]
 
@@ -177,21 +175,8 @@ def test_a_run_keeps_reports_exports_and_predicts_its_auxiliary_task(
     assert f"  kind: {max(answer.auxiliary['kind'], key=answer.auxiliary['kind'].get)} (" in answer_text(answer, TASK)
 
 
-def _with_evidence(job: Job, known: int) -> Job:
-    """The small job with a map of evidence, and masks of the bright squares of the first `known` images."""
-    backbone = build_backbone("convnet_small", layers=["block2"], seed=0)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        width = feature_width(backbone, ["block2"], EVIDENCE, 1, 16)
-        network = Network(backbone, ["block2"], EVIDENCE, width, 2)
-    square = np.zeros((16, 16), dtype=np.bool_)
-    square[4:10, 4:10] = True
-    masks = [square & bool(label) if i < known else None for i, label in enumerate(job.train.labels)]
-    return replace(job, network=network, train=replace(job.train, masks=masks), augment=None)
-
-
 def test_masks_teach_where_the_evidence_lies(tmp_path: Path) -> None:
-    job = _with_evidence(small_job(tmp_path), 40)
+    job = with_evidence(small_job(tmp_path), 40)
     options = _options(tasks=["mask"], weighting="fixed", weights={"class": 0.2, "mask": 1.0})
     STRATEGY.fit(job, options)
     images = torch.from_numpy(np.stack([job.validation.images[i] for i in (1, 3, 5)]))

@@ -74,9 +74,11 @@ def test_the_token_is_needed_once_and_leaves_the_address(host: str, monkeypatch:
     assert "HttpOnly" in cookie
     assert "SameSite=strict" in cookie
     assert TOKEN not in cookie
+    assert "Secure" not in cookie
     assert asked.get("/").status_code == 200
     assert asked.post("/").status_code == 403
     assert asked.post("/", headers={"x-csrf-token": Access.for_host(host).csrf}).status_code == 200
+    assert "Secure" in asked.get(f"https://{asked.base_url.host}/?token={TOKEN}").headers["set-cookie"]
 
 
 def test_a_wrong_cookie_does_not_enter(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,13 +39,12 @@ def test_train_prints_its_results_and_predict_finds_the_run(
     assert lines[-1].startswith("Isolated handwritten characters only")
 
 
-def test_train_takes_a_file_and_words_over_it(tiny_run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    shutil.copy(tiny_run / "config.yaml", tmp_path / "tiny.yaml")
-    again = call(app, "train", "tiny.yaml", "--out", tiny_run)
+def test_train_takes_a_file_and_words_over_it(tiny_run: Path, caplog: pytest.LogCaptureFixture) -> None:
+    again = call(app, "train", tiny_run / "config.yaml", "--out", tiny_run)
     assert again.exit_code == 0, again.output
     assert f"report: {tiny_run / 'report.html'}" in again.stdout
     assert "finished already" in caplog.text
-    other = call(app, "train", "tiny.yaml", "seed=1", "--out", tiny_run)
+    other = call(app, "train", tiny_run / "config.yaml", "seed=1", "--out", tiny_run)
     assert other.exit_code == 2
     assert is_one_line(other, "another configuration")
 
@@ -108,6 +107,7 @@ def test_a_disk_that_fills_up_stops_a_training_and_the_same_command_resumes_it(
         ".lock",
         "checkpoint.pt",
         "config.yaml",
+        "paths.json",
         "tensorboard",
     ]
     caplog.set_level("INFO")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -211,6 +212,18 @@ def test_what_the_data_do_not_have_is_refused_before_the_first_cell(
     with pytest.raises(ConfigError, match=r"data\.classes\.no_such_folder: the data have no such folder"):
         run_comparison(TASK, plan, root=tmp_path / "runs", progress=_quiet)
     assert trained == []
+
+
+def test_more_labels_than_a_class_has_images_are_reported_without_a_process_for_each_cell(
+    trained: list[str], tmp_path: Path, characters: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = TINY.replace("SOURCE-lost", "SOURCE").replace("SOURCE", str(characters)).replace("[3, null]", "[3000]")
+    (tmp_path / "tiny.yaml").write_text(text)
+    tree = run_comparison(TASK, load_comparison(TASK, tmp_path / "tiny.yaml"), root=tmp_path, progress=_quiet)
+    assert trained == []
+    said = r"class \w+ has \d+ images in all, and 3000 of each class were asked for; leave 3000 out of labels_per_class"
+    assert all(re.fullmatch(said, row["failures"]["0"]) for row in tree["rows"])
+    assert caplog.text.count("all cells with 3000 labels a class failed: class") == 1
 
 
 class _Elsewhere:

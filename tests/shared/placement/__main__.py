@@ -1,0 +1,133 @@
+"""Trains by every strategy on the device double, then extracts, judges and explains; prints what failed, as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import PartialState
+from torch.utils.data import DataLoader
+
+from shared.config.read import validate
+from shared.data.split import Split, unlabelled
+from shared.explanation.attribution import attribute, methods_for
+from shared.features.cache import FeatureRequest, cached_features
+from shared.models.backbones.module import Backbone
+from shared.models.network import feature_width
+from shared.models.source_classifier import Classifier
+from shared.pipeline.scores import neighbours, reference_features, score_split
+from shared.strategies import _distillation, find_strategy, strategy_names
+from shared.training import trainer
+from shared.training.job import Job, Target
+from tests.shared.placement.double import register
+from tests.shared.small_job import small_job, small_split, with_evidence
+
+PHASES = [
+    {"epochs": 1, "train": "none", "lr_head": 1e-2},
+    {"epochs": 1, "train": "all", "lr_head": 1e-2, "lr_backbone": 1e-2},
+]
+PLANTED = "a planted fault"
+"""A case that must fail, or the double would refuse nothing."""
+OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "conservative": {"parameters": {"strength": 1.0}, "outputs": {"strength": 1.0}},
+    "multitask": {"tasks": ["side"]},
+}
+"""What a strategy must be told."""
+
+
+def _job(folder: Path, device: torch.device, *, target: bool = False) -> Job:
+    job = small_job(folder)
+    job = replace(job, train=job.train.of(np.arange(16)), validation=job.validation.of(np.arange(8)))
+    sided = {name: _sided(getattr(job, name)) for name in ("train", "validation")}
+    there = Target(*(_elsewhere(unlabelled(small_split(8, seed))) for seed in (3, 4))) if target else None
+    return replace(job, **sided, target=there, device=device, augment=lambda images, _: 1.0 - images)
+
+
+def _sided(split: Split) -> Split:
+    sides = [replace(one, auxiliary={"side": str(i % 3)}) for i, one in enumerate(split.samples)]
+    return replace(split, samples=sides)
+
+
+def _elsewhere(split: Split) -> Split:
+    return replace(split, samples=[replace(one, domain="elsewhere") for one in split.samples])
+
+
+def _trained(
+    name: str, folder: Path, device: torch.device, make: Callable[[Job], Job] = lambda job: job, **more: Any
+) -> None:
+    """Trains by a strategy and judges validation; the network must come out on the device."""
+    strategy = find_strategy(name)
+    options = {"phases": PHASES, "batch_size": 8, "ema_decay": 0.9, "clip_norm": 1.0}
+    known = {key: value for key, value in options.items() if key in strategy.options.model_fields}
+    job = make(_job(folder, device, target=strategy.learns_from_target))
+    strategy.fit(job, validate(strategy.options, {**known, **OPTIONS.get(name, {}), **more}, origin=name))
+    reference = reference_features(strategy, job, 0)
+    scores = score_split(strategy, job, job.validation, reference)
+    neighbours(strategy, job, job.validation, reference, 0, 2)
+    assert np.isfinite(scores.classes).all()
+    assert {one.device for one in job.network.parameters()} == {device}
+
+
+def _misplaced(folder: Path, device: torch.device) -> None:
+    torch.ones(2, device=device) + torch.ones(2)
+
+
+def _extracted(folder: Path, device: torch.device) -> None:
+    job = _job(folder, device)
+    request = FeatureRequest(job.train.images, job.train.samples, job.spec, "placement", device)
+    assert len(cached_features(job.network, request)) == len(job.train.samples)
+
+
+def _explained(method: str, folder: Path, device: torch.device) -> None:
+    job = _job(folder, device)
+    images = np.stack(job.validation.images[:1])
+    assert np.isfinite(attribute(job.network, images, np.array([1]), device, method)).all()
+
+
+def _classifier(backbone: Backbone) -> Classifier:
+    """A classifier of the source, which random weights do not have."""
+    layers = tuple(backbone.stages)[-1:]
+    width = feature_width(backbone, layers, "avg_1x1", 1, 16)
+    return Classifier(torch.ones(3, width), torch.zeros(3), layers, "avg_1x1")
+
+
+def main() -> None:
+    """Runs every case; the last line of the output is a JSON object of the error of each, null where there is none."""
+    device = register()
+    # the work of accelerate, of a loader's processes and of a file is not what is shown here
+    PartialState.default_device = property(lambda _: device)
+    trainer.DataLoader = lambda *args, num_workers, **options: DataLoader(*args, **options)
+    trainer.CHECKPOINT_SECONDS = 1e9
+    _distillation.load_classifier = lambda backbone, _: _classifier(backbone)
+    cases: dict[str, Callable[[Path, torch.device], None]] = {
+        **{name: partial(_trained, name) for name in strategy_names()},
+        "multitask, masks": partial(_trained, "multitask", make=lambda job: with_evidence(job, 8), tasks=["mask"]),
+        "finetune, head by a probe": partial(_trained, "finetune", head="probe"),
+        "linear_probe, svm": partial(_trained, "linear_probe", head="svm"),
+        "extraction": _extracted,
+        PLANTED: _misplaced,
+        **{f"explanation, {one}": partial(_explained, one) for one in methods_for(small_job(Path()).network)},
+    }
+    found: dict[str, str | None] = {}
+    for name, run in cases.items():
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                run(Path(folder), device)
+                found[name] = None
+            except Exception as error:  # each fault is reported beside the others
+                sys.stderr.write(f"{name}: {traceback.format_exc()}")
+                found[name] = f"{type(error).__name__}: {str(error)[:200]}"
+    sys.stdout.write(f"{json.dumps(found)}\n")
+
+
+if __name__ == "__main__":
+    main()
