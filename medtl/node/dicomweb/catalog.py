@@ -171,7 +171,8 @@ def _header(path: Path, changed_ns: int) -> Header | None:
                     return Header(values, as_json(stated))
         except InputRefused:
             pass
-    LOGGER.error("results/%s/%s/%s cannot be read, and is not listed", *path.parts[-3:])
+    # without the name of the file: one that the node did not write may be called after a patient
+    LOGGER.error("a file of results/%s/%s cannot be read, and is not listed", *path.parts[-3:-1])
     return None
 
 

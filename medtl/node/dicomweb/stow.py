@@ -149,14 +149,14 @@ def response(taken: Sequence[Taken]) -> tuple[int, dict[str, Any]]:
     Args:
         taken: What became of each instance.
 
-    Source: DICOM PS3.18, 10.5.3, and annex I.2.
+    Source: DICOM PS3.18, 10.5.3, and table I.1-1.
     """
-    stored = [_reference(one) for one in taken if one.status in (SUCCESS, OTHER_BYTES)]
+    stored = [_stored(one) for one in taken if one.status in (SUCCESS, OTHER_BYTES)]
     failed = [one for one in taken if one.status not in (SUCCESS, OTHER_BYTES)]
     known = [{**_reference(one), **_element("00081197", "US", one.status)} for one in failed if one.instance]
     unknown = [_element("00081197", "US", one.status) for one in failed if not one.instance]
     found = {"00081199": stored, "00081198": known, "0008119A": unknown}
-    dataset: dict[str, Any] = {}
+    dataset: dict[str, Any] = _element("00081190", "UR")  # received images are not given out
     for tag, items in found.items():
         if items:
             dataset |= _element(tag, "SQ", *items)
@@ -165,10 +165,16 @@ def response(taken: Sequence[Taken]) -> tuple[int, dict[str, Any]]:
     return OK if all(one.status == SUCCESS for one in taken) else ACCEPTED, dataset
 
 
-def _reference(one: Taken) -> dict[str, Any]:
-    named = {**_element("00081150", "UI", one.sop_class), **_element("00081155", "UI", one.instance)}
+def _stored(one: Taken) -> dict[str, Any]:
+    named = {**_reference(one), **_element("00081190", "UR")}
     return {**named, **_element("00081196", "US", one.status)} if one.status == OTHER_BYTES else named
 
 
+def _reference(one: Taken) -> dict[str, Any]:
+    return {**_element("00081150", "UI", one.sop_class), **_element("00081155", "UI", one.instance)}
+
+
 def _element(tag: str, representation: str, *values: object) -> dict[str, Any]:
-    return {tag: {"vr": representation, "Value": list(values)}}
+    """One element; an empty one has no values. Source: DICOM PS3.18, F.2.5."""
+    given = [value for value in values if value != ""]
+    return {tag: {"vr": representation, "Value": given} if given else {"vr": representation}}
