@@ -30,6 +30,8 @@ MAX_OBJECTS, MAX_BYTES = 10_000, 8 << 30
 """Objects of a study, and bytes of all of them."""
 MAX_ANSWER_BYTES = 1 << 22
 """Bytes of the answer to storing: it names each object."""
+MAX_REASONS = 3
+"""Reasons that one message names."""
 BLOCK = 1 << 18
 FAILED, STORED, REASON = "00081198", "00081199", "00081197"
 """Failed and Referenced SOP Sequence, Failure Reason. Source: DICOM PS3.18, annex I.2."""
@@ -113,7 +115,9 @@ class Archive:
                 raise self._fault(answer)
             stored, reasons = _outcome(answer.read(MAX_ANSWER_BYTES))
         if reasons or answer.status == http.client.CONFLICT or stored < len(files):
-            why = f" (reason {', '.join(sorted(set(reasons)))})" if reasons else ""
+            several = sorted(set(reasons))
+            shown = [*several[:MAX_REASONS], *(["..."] if len(several) > MAX_REASONS else [])]
+            why = f" (reason {', '.join(shown)})" if reasons else ""
             raise DataError(f"{self._address} has stored {stored} of {len(files)} results{why}; see its log")
         return len(files)
 
@@ -217,7 +221,7 @@ def _outcome(answer: bytes) -> tuple[int, list[str]]:
         tree = json.loads(answer)
         stored = tree.get(STORED, {}).get("Value", [])
         failed = tree.get(FAILED, {}).get("Value", [])
-        reasons = [f"0x{int(one.get(REASON, {}).get('Value', [0])[0]):04X}" for one in failed]
-        return len(stored), reasons
-    except (ValueError, AttributeError, TypeError, IndexError):
+        reasons = [f"0x{int(one.get(REASON, {}).get('Value', [0])[0]) & 0xFFFF:04X}" for one in failed]
+        return len(stored) if isinstance(stored, list) else 0, reasons
+    except (ValueError, AttributeError, TypeError, LookupError, OverflowError, RecursionError):
         return 0, []

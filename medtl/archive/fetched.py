@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
 from medtl.archive.address import Address, authorization
 from medtl.archive.client import Archive
+from shared.errors import UsageError
 from shared.io.private_folders import claim_folder, uploads_root
 from shared.io.tls import trusting
 
@@ -26,26 +27,32 @@ class Fetched:
     Attributes:
         images: Folder of the images.
         results: Folder for results, made by who writes them.
+        name: Address of the archive, without UIDs.
+        names: What answers say in place of the folder of the images: for `predict(..., names=...)`.
 
     Raises:
         UsageError: The address, the credentials or the certificates cannot be used.
+        OSError: The images cannot be kept here; the error names no file of the private folder.
         DataError: The archive cannot be reached, does not have the images, or sends something else.
     """
 
     def __init__(self, address: str, credentials: Path | None = None, authority: Path | None = None) -> None:
         place = Address.parse(address)
+        if authority is not None and not place.is_secure:
+            raise UsageError("--tls-authority is for an archive over TLS; give a dicomwebs:// address, or leave it out")
         headers = authorization(place, credentials)
         self._archive = Archive(place, headers, trusting(authority) if place.is_secure else None)
         # any command deletes it at its start where this process was killed
         self._folder, self._lock = claim_folder(uploads_root())
-        self.images, self.results = self._folder / place.host.replace(":", "_"), self._folder / "results"
+        self.images, self.results = self._folder / "images", self._folder / "results"
+        self.name = str(place)
+        self.names: Mapping[Path | str, str] = {self.images: self.name}
         try:
             self.images.mkdir(mode=0o700)
             self._archive.fetch(self.images)
-        except BaseException:
-            self.close()
+        except BaseException as error:
+            self._leave(error)
             raise
-        self.name = str(place)
 
     def store(self, files: Sequence[Path] | None = None) -> int:
         """Stores results in the study that the images are from, and returns their number, which may be 0.
@@ -70,4 +77,10 @@ class Fetched:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._leave(error)
+
+    def _leave(self, error: BaseException | None) -> None:
+        """Deletes all; an error that names a file of it names the folder above, whose disk may be full."""
+        if isinstance(error, OSError) and str(error.filename).startswith(str(self._folder)):
+            error.filename = str(self._folder.parent.parent)
         self.close()

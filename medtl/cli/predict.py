@@ -86,7 +86,9 @@ def _judge_scans(
     with fetched(address, credentials=credentials, authority=tls_authority) as study:
         written = list[Path]() if store else None
         to = study.results if store and dicom is None else dicom
-        code = judge(task, replace(request, paths=[study.images]), extension(to, identifiers, written))
+        code = judge(
+            task, replace(request, paths=[study.images], names=study.names), extension(to, identifiers, written)
+        )
         if written is not None and (count := study.store(written)) and not request.as_json:
             show([f"stored in {study.name}: {count} DICOM objects"])
     return code

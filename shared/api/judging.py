@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared.api.answers import Answers, Extend, Judged, write_predictions
+from shared.api.arguments import AnyPath
 from shared.io.writes import Writes, make_folder
+from shared.prediction.answer import renamed
 
 if TYPE_CHECKING:
     from shared.prediction.predictor import Predictor
@@ -27,6 +30,7 @@ class Request:
         explaining: Options of `shared.reporting.explainer.Explainer`; None: answers are not explained.
         extend: Adds to each answer; None: nothing is added.
         each: Called with each input as soon as it was judged; None: not at all.
+        names: What answers say in place of some folders, such as those of copies that are deleted; None: all are named.
     """
 
     paths: Sequence[Path]
@@ -34,6 +38,13 @@ class Request:
     explaining: Mapping[str, Any] | None = None
     extend: Extend | None = None
     each: Callable[[Judged], object] | None = None
+    names: Mapping[AnyPath, str] | None = None
+
+    def named(self, text: str) -> str:
+        """Puts the names in the place of their folders."""
+        for folder, name in (self.names or {}).items():
+            text = text.replace(os.fspath(folder), name)
+        return text
 
 
 def judge(task: Task, predictor: Predictor, request: Request, progress: Progress) -> Answers:
@@ -63,7 +74,7 @@ def judge(task: Task, predictor: Predictor, request: Request, progress: Progress
     make_folder(request.out)
     writes, found = Writes(), list[Judged]()
     for item in tracked(items, request.paths, progress):
-        judged = _judged(predictor, item, explainer, request.extend, writes)
+        judged = _judged(predictor, item, explainer, request, writes)
         found.append(judged)
         if request.each is not None:
             request.each(judged)
@@ -74,18 +85,18 @@ def judge(task: Task, predictor: Predictor, request: Request, progress: Progress
     return answers
 
 
-def _judged(
-    predictor: Predictor, item: Item, explainer: Explainer | None, extend: Extend | None, writes: Writes
-) -> Judged:
+def _judged(predictor: Predictor, item: Item, explainer: Explainer | None, request: Request, writes: Writes) -> Judged:
     """One answer with its explanations and what is added to it; without these where the system refuses to write."""
     answer = predictor.assess(item)
+    if request.names:
+        answer = renamed(answer, request.named)
 
     def written() -> Judged:
         explanations = () if explainer is None else tuple(explainer.explain(item, answer))
         more: dict[str, Any] = {} if explainer is None else {"explanations": [one.to_json() for one in explanations]}
         lines = [] if explainer is None else [one.line(explainer.task) for one in explanations]
-        if extend is not None:
-            added, said = extend(item, answer, predictor.record, explanations)
+        if request.extend is not None:
+            added, said = request.extend(item, answer, predictor.record, explanations)
             more, lines = more | added, lines + said
         return Judged(answer, explanations, more, tuple(lines))
 

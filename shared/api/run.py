@@ -154,6 +154,7 @@ class Run:
         out: AnyPath | None = None,
         extend: Extend | None = None,
         each: Callable[[Judged], object] | None = None,
+        names: Mapping[AnyPath, str] | None = None,
         progress: Showing = True,
     ) -> Answers:
         """Answers inputs: images, series, volumes, or folders and zips of them.
@@ -164,6 +165,7 @@ class Run:
             extend: Adds to each answer: it gets the item, the answer, the model's record and the explanations, and
                 returns plain data for the JSON and lines for a person.
             each: Called with each answer as soon as there is one, for long lists.
+            names: What answers say in place of some folders, such as those of copies that are deleted.
             progress: Whether progress is shown; or the function that shows it.
 
         Returns:
@@ -173,7 +175,7 @@ class Run:
             UsageError: A path does not exist.
             TypeError: An argument has the wrong type.
         """
-        return self._judge(paths, out, None, extend, each, progress)
+        return self._judge(paths, out, None, extend, each, names, progress)
 
     @in_words_of_python
     def explain(
@@ -187,6 +189,7 @@ class Run:
         out: AnyPath = EXPLAINED,
         extend: Extend | None = None,
         each: Callable[[Judged], object] | None = None,
+        names: Mapping[AnyPath, str] | None = None,
         progress: Showing = True,
         **more: Any,
     ) -> Answers:
@@ -201,6 +204,7 @@ class Run:
             out: Folder for pictures (PNG), raw maps (`.npy`, float32 [size, size], signed) and `predictions.jsonl`.
             extend: As in `predict`.
             each: As in `predict`.
+            names: As in `predict`.
             progress: Whether progress is shown; or the function that shows it.
             more: Options of the application, such as `slices` of medtl: number of slices of a series to explain.
 
@@ -212,7 +216,7 @@ class Run:
             TypeError: An argument has the wrong type.
         """
         explaining = {"method": method, "target": target, "checks": checks, "cascade": cascade, **more}
-        return self._judge(paths, path_of("out", out), explaining, extend, each, progress)
+        return self._judge(paths, path_of("out", out), explaining, extend, each, names, progress)
 
     def _judge(
         self,
@@ -221,11 +225,12 @@ class Run:
         explaining: Mapping[str, Any] | None,
         extend: Extend | None,
         each: Callable[[Judged], object] | None,
+        names: Mapping[AnyPath, str] | None,
         progress: Showing,
     ) -> Answers:
         from shared.api.judging import Request, judge
 
-        request = Request(paths_of("paths", paths), optional_path("out", out), explaining, extend, each)
+        request = Request(paths_of("paths", paths), optional_path("out", out), explaining, extend, each, names)
         with showing(progress) as shown:
             return judge(self.task, self.predictor, request, shown)
 

@@ -16,6 +16,7 @@ from shared.errors import UsageError
 
 if TYPE_CHECKING:
     from shared.api.answers import Extend, Judged
+    from shared.api.arguments import AnyPath
     from shared.task import Task
 
 
@@ -29,6 +30,7 @@ class Request:
         as_json: Whether to print one JSON object a line for each input.
         out: Folder for `predictions.jsonl` and attribution maps, or None.
         explaining: Options of `shared.api.run.Run.explain`; None: answers are not explained.
+        names: What answers say in place of some folders; None: all are named.
     """
 
     paths: Sequence[Path]
@@ -36,6 +38,7 @@ class Request:
     as_json: bool = False
     out: Path | None = None
     explaining: Mapping[str, Any] | None = None
+    names: Mapping[AnyPath, str] | None = None
 
 
 def check_paths(task: Task, paths: Sequence[Path]) -> None:
@@ -75,7 +78,7 @@ def judge(task: Task, request: Request, extend: Extend | None = None) -> int:
     def each(judged: Judged) -> None:
         printed.add(json_line(judged.to_json(task)) if request.as_json else judged.text(task))
 
-    common: dict[str, Any] = {"extend": extend, "each": each}
+    common: dict[str, Any] = {"extend": extend, "each": each, "names": request.names}
     if request.explaining is None or request.out is None:
         answers = run.predict(request.paths, out=request.out, **common)
     else:

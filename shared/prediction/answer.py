@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -164,6 +165,27 @@ def with_origins(answer: Answer, item: Item) -> Answer:
         replace(one, origin=_facts(origin)) for one, origin in zip(answer.slices, item.origins, strict=True)
     )
     return replace(answer, slices=slices, series={**item.series, **counts})
+
+
+def renamed(answer: Answer, name: Callable[[str], str]) -> Answer:
+    """Names the input and the files of an answer otherwise, wherever it names them.
+
+    Args:
+        answer: The answer.
+        name: Gives the text with other names for a text in which folders and files may be named.
+    """
+
+    def facts(tree: dict[str, str | int]) -> dict[str, str | int]:
+        return {key: name(value) if isinstance(value, str) else value for key, value in tree.items()}
+
+    return replace(
+        answer,
+        input=name(answer.input),
+        reason=answer.reason and name(answer.reason),
+        notes=tuple(map(name, answer.notes)),
+        series=facts(answer.series),
+        slices=tuple(replace(one, origin=facts(one.origin)) for one in answer.slices),
+    )
 
 
 def _facts(origin: Origin) -> dict[str, str | int]:

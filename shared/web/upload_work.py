@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from shared.errors import InputRefused
 from shared.io.archives import archive_bytes, is_archive
 from shared.io.atomic import write_json
-from shared.prediction.answer import Answer
+from shared.prediction.answer import Answer, renamed
 from shared.prediction.predictor import Predictor
 from shared.processes.worker import Report
 from shared.task import Item, Task
@@ -98,31 +98,24 @@ class UploadWork:
         """
         report("reading")
         answers: list[dict[str, Any]] = []
-        for index, (item, name) in enumerate(self.items(files)):
+        for index, (item, _) in enumerate(self.items(files)):
             answer = self.predictor.assess(item)
             keep(index, item, answer)
-            answers.append(_as_sent(answer.to_json(self.task), files) | {"input": name})
+            sent = renamed(answer, partial(name_in_upload, files=files))
+            answers.append(sent.to_json(self.task))
             report(f"{index + 1} judged")
         write_json(results / ANSWERS, answers)
 
 
 def name_in_upload(name: str, files: Path) -> str:
-    """Returns the name of an item as the user sent it, without the server's folder.
+    """Returns the name of an item or file as the user sent it, without the server's folder.
 
     Args:
-        name: Name of the item, with the folder in front or within it.
+        name: The name, with the folder in front or within it; or a text that does not name it.
         files: Folder of the uploaded files, which is removed.
     """
     within = name.removeprefix(f"{files}{os.sep}")
     return within if within != name else name.replace(str(files), "upload", 1)
-
-
-def _as_sent(tree: dict[str, Any], files: Path) -> dict[str, Any]:
-    """An answer as `predict --json` prints it, in which files have the names that the user sent, changed in place."""
-    for node, key in ((tree["series"], "first_file"), *((one["origin"], "file") for one in tree["slices"])):
-        if key in node:
-            node[key] = name_in_upload(node[key], files)
-    return tree
 
 
 def check_archives(files: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import threading
 from collections.abc import Iterator
@@ -59,7 +60,8 @@ class Played:
                 played.sent += files
                 status, tree = played.stored
                 named = {"00081199": {"vr": "SQ", "Value": [{}] * len(files)}}
-                self._answer(status, "application/dicom+json", json.dumps(named if tree is None else tree).encode())
+                told = tree if isinstance(tree, bytes) else json.dumps(named if tree is None else tree).encode()
+                self._answer(status, "application/dicom+json", told)
 
             def _answer(self, status: int, kind: str, body: bytes) -> None:
                 self.send_response(status)
@@ -90,12 +92,12 @@ def archive() -> Iterator[Played]:
 
 
 @pytest.fixture(autouse=True)
-def private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The folder in which images are held, of this test alone; nothing is left in it."""
     folder = tmp_path / "private"
     monkeypatch.setattr("medtl.archive.fetched.uploads_root", lambda: folder)
+    yield folder
     assert private_folders.folders_in(folder) == []
-    return folder
 
 
 def test_images_are_fetched_and_deleted(archive: Played, private: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,12 +155,25 @@ def test_who_is_not_there_or_says_nothing_is_not_waited_for(monkeypatch: pytest.
         Fetched(f"dicomweb://127.0.0.1:{silent.server_address[1]}/studies/1.2")
 
 
+def test_a_disk_without_room_is_named_without_the_private_folder(
+    archive: Played, private: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, *_: object) -> Any:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(client._Images, "begin", lambda self, _: full(self._folder / "00001.dcm"))
+    with pytest.raises(OSError, match="No space left") as refused:
+        Fetched(f"{archive.place}/studies/{STUDY}")
+    assert refused.value.filename == str(private.parent)
+
+
 def test_results_are_stored_or_it_is_said_that_they_are_not(archive: Played, tmp_path: Path) -> None:
     files = [tmp_path / "one.dcm", tmp_path / "two.dcm"]
     for number, path in enumerate(files):
         path.write_bytes(bytes([number]) * 300_000)
     failed = {"00081198": {"vr": "SQ", "Value": [{"00081197": {"vr": "US", "Value": [0xA700]}}]}}
     one = {"00081199": {"vr": "SQ", "Value": [{}]}}
+    many = {"00081199": {"Value": [{}, {}]}, "00081198": {"Value": [{"00081197": {"Value": [n]}} for n in range(99)]}}
     with Fetched(f"{archive.place}/studies/{STUDY}") as study:
         assert study.store() == 0
         study.results.mkdir()
@@ -172,6 +187,10 @@ def test_results_are_stored_or_it_is_said_that_they_are_not(archive: Played, tmp
             ((409, failed), "stored 0 of 2"),
             ((200, one), "stored 1 of 2"),
             ((200, []), "stored 0 of 2"),
+            ((200, {"00081199": {"Value": "ab"}}), "stored 0 of 2"),
+            ((200, many), r"stored 2 of 2 results \(reason 0x0000, 0x0001, 0x0002, \.\.\.\); see"),
+            ((200, b"[" * 100_000), "stored 0 of 2"),
+            ((200, b'{"00081198": {"Value": [{"00081197": {"Value": [1e999]}}]}}'), "stored 0 of 2"),
             ((401, {}), "asks for credentials"),
             ((507, {}), "status 507"),
         ):
@@ -195,8 +214,17 @@ def test_the_command_judges_a_study_and_stores_the_answer(
     assert len(archive.sent) == 3
     assert "report-" not in result.output
     assert uid not in result.output
-    result = CliRunner().invoke(app, [*words, "--store", "--dicom", str(tmp_path / "kept"), "--json"])
-    assert set(json.loads(result.stdout)["dicom"]) == {path.name for path in (tmp_path / "kept").iterdir()}
+    place = f"http://{archive.place[11:].partition('/')[0]}"
+    assert f"\n{place}: " in result.output
+    told = result.output
+    kept, out = tmp_path / "kept", tmp_path / "out"
+    result = CliRunner().invoke(app, [*words, "--store", "--dicom", str(kept), "--out", str(out), "--json"])
+    answer = json.loads(result.stdout)
+    assert (answer["input"], answer["series"]["first_file"]) == (place, f"{place}/00001.dcm")
+    told += result.output + (out / "predictions.jsonl").read_text()
+    assert str(private) not in told
+    assert not [one for one in archive.sent if str(private).encode() in one]
+    assert set(answer["dicom"]) == {path.name for path in (tmp_path / "kept").iterdir()}
     assert sorted(path.read_bytes() for path in (tmp_path / "kept").iterdir()) == sorted(archive.sent[3:])
     assert private_folders.folders_in(private) == []
 
@@ -209,6 +237,10 @@ def test_the_command_judges_a_study_and_stores_the_answer(
         (["scan.dcm", "--store"], "--store is for an archive; give --from too"),
         (["--from", "nonsense"], "--from is no address"),
         (["--from", "dicomwebs://h/studies/1", "--tls-authority", "nowhere.pem"], "there is no such file"),
+        (
+            ["--from", "dicomweb://h/studies/1", "--tls-authority", "any.pem"],
+            "--tls-authority is for an archive over TLS",
+        ),
     ],
 )
 def test_words_that_do_not_go_together_are_said(words: list[str], said: str, tiny_model: Path) -> None:
