@@ -33,14 +33,16 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[Path]:
+def writing(path: Path, *, private: bool = False) -> Iterator[Path]:
     """Gives a `with` block a file to write, which becomes `path` when the block ends; where it fails, nothing is left.
 
     Args:
         path: The file; missing folders are made, and an existing file is replaced.
+        private: Whether the user alone can read it, from its first byte on.
 
     Yields:
-        The temporary file to write, in the same folder; it exists, and is empty. The file gets the mode of any new one.
+        The temporary file to write, in the same folder; it exists, and is empty. The file gets the mode of any new one,
+        where it is not private.
 
     Raises:
         OSError: The system refused to write, whatever a library made of it; the error names `path`.
@@ -49,7 +51,7 @@ def writing(path: Path) -> Iterator[Path]:
     with naming_faults(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            partial.touch()
+            partial.touch(0o600 if private else 0o666)
             mode = partial.stat().st_mode  # as the umask has it
             yield partial
             partial.chmod(mode)  # safetensors lets nobody but the owner read

@@ -105,7 +105,8 @@ def add_class(task: Task, run: Path, name: str, raw: Sequence[NDArray[np.float32
         for file in COPIED_FILES:
             shutil.copyfile(run / file, out / file)
         if (run / PATHS).is_file():
-            shutil.copy(run / PATHS, out / PATHS)  # with its mode
+            with writing(out / PATHS, private=True) as partial:
+                shutil.copyfile(run / PATHS, partial)
         _write_network(network, record, out, pixels)
         reference.joined(features).write(out)
         positive = task.positive_name is not None and _is_positive(task, name) is not False

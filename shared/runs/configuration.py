@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +16,7 @@ from shared.config.paths import PATHS, RUN_CONFIG, paths_in, read_paths, with_pa
 from shared.config.read import load_config, validate
 from shared.config.schema import Config
 from shared.errors import RunError
-from shared.io.atomic import COPY_AGAIN, naming_faults, write_text
-from shared.io.durable import write_durably
+from shared.io.atomic import COPY_AGAIN, write_text, writing
 
 MEMBERS = "members"
 
@@ -89,14 +87,10 @@ class Written:
         Raises:
             OSError: The system refused to write.
         """
-        paths, place = paths_in(self.whole, self.cut), folder / PATHS
+        paths = paths_in(self.whole, self.cut)
         if paths is not None:
-            draft = folder / f".{PATHS}.{os.getpid()}.partial"
-            with naming_faults(place):
-                folder.mkdir(parents=True, exist_ok=True)
-                draft.unlink(missing_ok=True)
-                write_durably(draft, json.dumps(paths, indent=2).encode())
-                draft.replace(place)
+            with writing(folder / PATHS, private=True) as partial:
+                partial.write_text(json.dumps(paths, indent=2), encoding="utf-8")
         write_text(folder / RUN_CONFIG, to_text(self.cut))
 
     def is_in(self, folder: Path) -> bool:

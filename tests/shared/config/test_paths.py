@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,23 @@ def test_the_configuration_of_a_run_names_no_folder_and_is_whole_where_its_paths
     assert load_config(tmp_path / "config.yaml").data.source == "brain.zip"
     assert (written.is_in(tmp_path), elsewhere.is_in(tmp_path)) == (True, True)
     assert not Written.of(load_config(None, [*WORDS, "seed=4"])).is_in(tmp_path)
+
+
+def test_paths_are_private_from_the_first_byte_and_nothing_is_left_of_half_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modes = []
+
+    def full(path: Path, _: str, **__: str) -> None:
+        modes.append(path.stat().st_mode & 0o777)
+        path.write_bytes(b'{"data"')
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match=r"No space left on device: .*paths\.json"):
+        Written.of(load_config(None, WORDS)).write(tmp_path)
+    assert modes == [0o600]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_paths_are_put_only_where_their_last_part_stands() -> None:

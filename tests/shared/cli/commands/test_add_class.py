@@ -36,6 +36,7 @@ def test_a_character_is_added_and_its_run_serves_as_any_other(
     assert "Nothing is certified" in added.stdout
     assert "told by the features of the run: convnet_small, pretrained on nothing" in added.stdout
     assert {path.name: path.read_bytes() for path in tiny_run.iterdir() if path.is_file()} == before
+    assert Path("more/paths.json").stat().st_mode & 0o777 == 0o600
     record = read_model_record(Path("more"))
     assert record.classes == ("ka", "digit_0", "digit_1", "digit_7")
     assert record.certified_error is None
