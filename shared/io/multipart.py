@@ -1,4 +1,7 @@
-"""Takes a multipart message (RFC 2046) apart while it comes in, within bounds; nothing of it stays in memory here."""
+"""Takes a multipart message (RFC 2046) apart while it comes in, within bounds; nothing of it stays in memory here.
+
+python-multipart bounds the headers of a part: 8, of 4 KiB each.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,6 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from shared.errors import MedtlError
-
-MAX_HEADER_BYTES = 8192
-"""Largest name or value of a header of a part."""
 
 
 class MultipartFault(MedtlError):
@@ -69,8 +69,8 @@ class Parts:
         self._header = bytearray(), bytearray()
         callbacks = {
             "on_part_begin": self._begin,
-            "on_header_field": lambda data, start, end: self._collect(0, data[start:end]),
-            "on_header_value": lambda data, start, end: self._collect(1, data[start:end]),
+            "on_header_field": lambda data, start, end: self._header[0].extend(data[start:end]),
+            "on_header_value": lambda data, start, end: self._header[1].extend(data[start:end]),
             "on_header_end": self._end_header,
             "on_headers_finished": lambda: taker.begin(self._headers),
             "on_part_data": lambda data, start, end: taker.data(data[start:end]),
@@ -110,11 +110,6 @@ class Parts:
         if self._left < 0:
             raise TooManyParts("the multipart message has too many parts")
         self._headers = {}
-
-    def _collect(self, index: int, data: bytes) -> None:
-        self._header[index].extend(data)
-        if len(self._header[index]) > MAX_HEADER_BYTES:
-            raise MultipartFault("a part of the multipart message has too long a header")
 
     def _end_header(self) -> None:
         name, value = (bytes(one) for one in self._header)
