@@ -157,14 +157,14 @@ class Worker:
             self.stop()
         if self._pipe is None or self._child is None or not self._child.is_alive():
             self.close()
+            if is_run_again():
+                raise WorkFailed(SHIELD)
             context = multiprocessing.get_context("spawn")
             self._pipe, far = context.Pipe()
             level = None if self._untrusted else logging.getLogger().level
             # a daemon may have no children of its own, which trusted work needs for loading data
             served = far, self._work, level, self._limits
             child = context.Process(target=_serve, args=served, daemon=self._untrusted)
-            if is_run_again():
-                raise WorkFailed(SHIELD)
             with nullcontext() if needs_script(self._work, arguments) else without_script():
                 child.start()
             self._child = child

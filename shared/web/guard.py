@@ -221,4 +221,5 @@ def _place(error: Exception) -> str:
 
 
 def _refused(status: int, reason: str) -> JSONResponse:
-    return JSONResponse({"detail": reason}, status)
+    headers = {"www-authenticate": "Bearer"} if status == 401 else None  # RFC 9110, section 11.6.1
+    return JSONResponse({"detail": reason}, status, headers)

@@ -94,7 +94,8 @@ def held(spool: Spool, folder: str = "series") -> list[Path]:
 def test_without_the_token_nobody_is_let_in(spool: Spool, client: TestClient) -> None:
     judge(spool, result_of(1))
     for words in ({"authorization": "Bearer wrong"}, {"authorization": ""}):
-        assert client.get("studies", headers=words).status_code == 401
+        refused = client.get("studies", headers=words)
+        assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
         assert stored(client, file_of(series_of(1)[0]), **words).status_code == 401
     assert len(held(spool)) == 1
 
