@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -46,7 +46,7 @@ class Fetched:
         self._folder, self._lock = claim_folder(uploads_root())
         self.images, self.results = self._folder / "images", self._folder / "results"
         self.name = str(place)
-        self.names: Mapping[Path | str, str] = {self.images: self.name}
+        self.names: dict[str | os.PathLike[str], str] = {self.images: self.name}
         try:
             self.images.mkdir(mode=0o700)
             self._archive.fetch(self.images)

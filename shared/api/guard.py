@@ -23,7 +23,14 @@ WORDS = re.compile(
 """Words of the command line in a message: `medtl use RUN` in backquotes, --model RUN, DATA."""
 SOURCE = re.compile(r"\bdata\.source=([^\s,;]+)")
 """How a message names the key that is the argument `data`."""
-ARGUMENTS = {"as": "layout", "loss-weight": "loss_weights", "model": "run", "strategy": "strategies"}
+ARGUMENTS = {
+    "as": "layout",
+    "from": "address",
+    "loss-weight": "loss_weights",
+    "model": "run",
+    "strategy": "strategies",
+    "tls-authority": "authority",
+}
 """Options whose argument has another name, where a function has one of that name."""
 OF_RUNS = frozenset({"evaluate", "export", "pack", "use"})
 """Commands of a run, which are functions of it in Python."""

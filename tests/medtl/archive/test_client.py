@@ -15,6 +15,7 @@ import pydicom
 import pytest
 from typer.testing import CliRunner
 
+import medtl
 from medtl.archive import client
 from medtl.archive.address import CREDENTIALS_VARIABLE
 from medtl.archive.fetched import Fetched
@@ -22,7 +23,7 @@ from medtl.cli import app
 from medtl.node.dicomweb.server import DicomwebServer
 from medtl.node.spool import Spool
 from medtl.phantom.dataset import write_phantom
-from shared.errors import DataError
+from shared.errors import DataError, UsageError
 from shared.io import private_folders
 from shared.web.guard import Access
 from tests.certificates import made, needs_openssl
@@ -144,6 +145,16 @@ def test_what_is_no_study_is_said_in_one_line_and_nothing_is_left(
     assert STUDY not in str(refused.value)
     assert private_folders.folders_in(private) == []
     assert len(archive.asked) == 1
+
+
+def test_from_python_arguments_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match=r"^address is no address of a study or series"):
+        medtl.fetched("nonsense")
+    with pytest.raises(UsageError, match=r"^authority is for an archive over TLS"):
+        medtl.fetched("dicomweb://h/studies/1", authority="any.pem")
+    monkeypatch.setenv(CREDENTIALS_VARIABLE, "a b")
+    with pytest.raises(UsageError, match=rf"^{CREDENTIALS_VARIABLE}: these are no credentials"):
+        medtl.fetched("dicomwebs://h/studies/1")
 
 
 def test_who_is_not_there_or_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
