@@ -39,10 +39,13 @@ def test_parts_are_the_same_however_the_message_is_cut() -> None:
 
 
 @pytest.mark.parametrize("headers", [b"A: b\r\n" * 9, b"A: " + b"b" * 5000 + b"\r\n", b"A" * 5000 + b": b\r\n"])
-def test_headers_of_a_part_are_bounded(headers: bytes) -> None:
+def test_headers_of_a_part_are_bounded(headers: bytes, caplog: pytest.LogCaptureFixture) -> None:
     taken = Taken()
     parts = Parts("b", taken, 2)
     with pytest.raises(MultipartFault, match="damaged"):
         for start in range(0, len(headers), 1000):
             parts.feed((b"" if start else b"--b\r\n") + headers[start : start + 1000])
+    with pytest.raises(MultipartFault, match="damaged"):
+        Parts("b", taken, 2).feed(b"SURNAME")
     assert taken.parts == []
+    assert caplog.text == ""  # what is damaged is said once, without its bytes
