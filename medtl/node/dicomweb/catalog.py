@@ -38,10 +38,23 @@ OF_STUDY = (
 OF_SERIES = ("Modality", "SeriesDescription", "SeriesInstanceUID", "SeriesNumber")
 OF_INSTANCE = ("SOPClassUID", "SOPInstanceUID", "InstanceNumber", "Rows", "Columns", "BitsAllocated", "NumberOfFrames")
 """Attributes that a search returns. Source: DICOM PS3.18, tables 10.6.3-3 to 10.6.3-5."""
-UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
-TEXTS = ("PatientID", "PatientName", "AccessionNumber", "StudyID", "StudyDescription", "SeriesDescription", "Modality")
+STUDY = "StudyInstanceUID"
+UIDS = (STUDY, "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
+TEXTS = (
+    "PatientID",
+    "PatientName",
+    "ReferringPhysicianName",
+    "AccessionNumber",
+    "StudyID",
+    "StudyDescription",
+    "SeriesDescription",
+    "SeriesNumber",
+    "Modality",
+    "InstanceNumber",
+)
+MODALITIES = "ModalitiesInStudy"
 KEYS = (*UIDS, *TEXTS, "StudyDate")
-"""Attributes that are searched by."""
+"""Attributes that are searched by, beside `MODALITIES`, which no file states."""
 DATES = re.compile(r"(?P<first>\d{8})?(?P<range>-(?P<last>\d{8})?)?(?<=.)(?<!^-)")
 MAX_TEXT = 64
 """Characters of a text that is searched for: the longest that an attribute of these holds."""
@@ -92,17 +105,25 @@ class Catalog:
         Args:
             wanted: A value for each of some `KEYS`: a UID, or several with commas; a date, or a range of them
                 (`20260101-20261231`); text in which `*` and `?` stand for any characters and for one, large and small
-                letters alike.
+                letters alike. `ModalitiesInStudy` is that of any result of the study.
 
         Raises:
             UsageError: A key or value is not allowed.
         """
-        tests = [(keyword, _test(keyword, value)) for keyword, value in wanted.items()]
+        tests = [(keyword, _test(keyword, value)) for keyword, value in wanted.items() if keyword != MODALITIES]
+        held = self._all()
+        if MODALITIES in wanted:
+            has_modality = _test("Modality", wanted[MODALITIES])
+            studies = {one.header.values[STUDY] for one in held if has_modality(one.header.values["Modality"])}
+            tests.append((STUDY, studies.__contains__))
+        return [one for one in held if all(test(one.header.values[keyword]) for keyword, test in tests)]
+
+    def _all(self) -> list[Result]:
         found = []
         for path in self._files():
             with suppress(OSError):  # it was deleted at this moment
                 header = _header(path, path.stat().st_mtime_ns)
-                if header is not None and all(test(header.values[keyword]) for keyword, test in tests):
+                if header is not None:
                     found.append(Result(path, header))
         return found
 
@@ -133,7 +154,7 @@ def check_uid(keyword: str, uid: str) -> str:
 def _test(keyword: str, value: str) -> Callable[[str], bool]:
     """Makes what says of a value of an attribute whether it is wanted."""
     if keyword not in KEYS:
-        raise UsageError(f"results are not searched by that attribute; allowed are {', '.join(KEYS)}")
+        raise UsageError(f"results are not searched by that attribute; allowed are {', '.join([*KEYS, MODALITIES])}")
     if keyword in UIDS:
         uids = {check_uid(keyword, one) for one in re.split(r"[,\\]", value)}
         return uids.__contains__

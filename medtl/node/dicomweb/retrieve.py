@@ -28,7 +28,7 @@ def is_accepted(accept: str) -> bool:
     """
     for one in accept.split(",") if accept.strip() else [ANY]:
         kind, options = content_type(one.strip())
-        whole = kind in (ANY, "multipart/*") or (kind == MULTIPART and options.get("type", DICOM) == DICOM)
+        whole = kind in (ANY, "multipart/*") or (kind == MULTIPART and options.get("type", DICOM).lower() == DICOM)
         if whole and options.get("transfer-syntax", "*") in ("*", EXPLICIT_LITTLE_ENDIAN):
             return True
     return False

@@ -240,7 +240,7 @@ def _boundary(request: Request) -> str:
         NotTaken: It states that it holds something else than DICOM files.
     """
     kind, options = content_type(request.headers.get("content-type", ""))
-    if kind != "multipart/related" or options.get("type", DICOM) != DICOM or not options.get("boundary"):
+    if kind != "multipart/related" or options.get("type", DICOM).lower() != DICOM or not options.get("boundary"):
         raise NotTaken(f'send instances as multipart/related; type="{DICOM}" with a boundary', 415)
     if request.headers.get("content-encoding", "identity") != "identity":
         raise NotTaken("send instances without a content encoding", 415)

@@ -27,7 +27,7 @@ from tests.medtl.node.test_listener import identifiers, series_of
 TOKEN = "0123456789abcdef"
 BOUNDARY = "b0undary"
 STOW = {"content-type": f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'}
-WADO = {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'}
+WADO = {"Accept": 'multipart/related; type="Application/DICOM"; transfer-syntax=*'}
 
 
 @pytest.fixture
@@ -102,7 +102,8 @@ def test_without_the_token_nobody_is_let_in(spool: Spool, client: TestClient) ->
 
 def test_instances_come_in_and_are_to_be_judged(spool: Spool, client: TestClient, tmp_path: Path) -> None:
     images = series_of(1)
-    answer = stored(client, *map(file_of, images))
+    media_type = STOW["content-type"].replace("application/dicom", "Application/DICOM")  # RFC 9110: alike
+    answer = stored(client, *map(file_of, images), **{"content-type": media_type})
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/dicom+json"
     named = [one["00081155"]["Value"][0] for one in answer.json()["00081199"]["Value"]]
@@ -272,6 +273,10 @@ def test_results_are_found_at_every_level(spool: Spool, client: TestClient) -> N
         "PatientID=" + 20 * "*0": [],
         "StudyDate=20260101-20260201": ["2.25.921"],
         "StudyDate=-20260101": [],
+        "ModalitiesInStudy=OT": ["2.25.911", "2.25.912"],
+        "ModalitiesInStudy=OT&Modality=SR": ["2.25.911"],
+        "ModalitiesInStudy=MR": [],
+        "ReferringPhysicianName=nobody&SeriesNumber=1&InstanceNumber=1": [],
         "limit=1&offset=1": ["2.25.912"],
         "limit=0": [],
     }.items():
