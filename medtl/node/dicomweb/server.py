@@ -7,6 +7,7 @@ import logging
 import os
 import ssl
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +23,7 @@ from medtl.node.dicomweb.retrieve import JSON, is_accepted, metadata, multipart
 from medtl.node.dicomweb.stow import DICOM, MAX_BYTES, MAX_PARTS, UNAVAILABLE, NotTaken, Stow, response
 from medtl.node.intake import Intake
 from medtl.node.spool import Spool
-from medtl.node.transport import MAX_ASSOCIATIONS
+from medtl.node.transport import MAX_ASSOCIATIONS, MAX_OF_PEER
 from shared.errors import UsageError
 from shared.io.addresses import check_port
 from shared.io.multipart import MultipartFault, Parts, TooManyParts, content_type
@@ -158,24 +159,25 @@ class _Service:
         self._intake, self._catalog = Intake(spool), Catalog(spool.root)
         self._drafts = spool.root / "partial"
         self._one_at_a_time = threading.Lock()
-        self._open = 0
+        self._open = Counter[str]()
 
     async def store(self, request: Request) -> Response:
         study = request.path_params.get(STUDY, "")
         if study:
             check_uid(STUDY, study)
         boundary = _boundary(request)
-        if self._open >= MAX_ASSOCIATIONS:
+        peer = request.client.host if request.client else ""
+        if self._open.total() >= MAX_ASSOCIATIONS or self._open[peer] >= MAX_OF_PEER:
             return JSONResponse({"detail": "the node is busy; try again soon"}, UNAVAILABLE, RETRY)
         taker = Stow(self._intake, self._drafts, study, self._one_at_a_time)
-        self._open += 1
+        self._open[peer] += 1
         try:
             await _feed(request, boundary, taker)
         except ClientDisconnect:
             LOGGER.warning("a sender went away; of what it sent, %d objects had come", len(taker.taken))
             return Response(status_code=400)
         finally:
-            self._open -= 1
+            self._open -= Counter([peer])  # which forgets peers without requests
             taker.close()
         if not taker.taken:
             raise NotTaken("the request has no instance; send at least one")

@@ -25,7 +25,7 @@ DICOM = "application/dicom"
 MAX_PARTS = 10_000
 """Instances of one request: a study of several thousand slices."""
 MAX_BYTES = 8 << 30
-"""Bytes of one request. They never are in memory together: it bounds how long one sender keeps a place."""
+"""Bytes of one request, which never are in memory together."""
 MEMORY_BYTES = 1 << 20
 """Largest part that is gathered in memory; of a larger one the bytes wait on disk."""
 PREAMBLE_BYTES, MAGIC = 128, b"DICM"

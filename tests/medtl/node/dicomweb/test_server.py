@@ -234,8 +234,13 @@ def test_of_a_request_that_breaks_off_what_came_whole_is_kept(
     assert stored(client, first).status_code == 408
 
 
-def test_above_so_many_requests_senders_are_told_to_wait(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "MAX_ASSOCIATIONS", 0)
+@pytest.mark.parametrize("bound", ["MAX_ASSOCIATIONS", "MAX_OF_PEER"])
+def test_above_so_many_requests_senders_are_told_to_wait(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, bound: str
+) -> None:
+    monkeypatch.setattr(server, bound, 1)
+    assert [stored(client, file_of(one)).status_code for one in series_of(1)[:2]] == [200, 200]  # one after the other
+    monkeypatch.setattr(server, bound, 0)
     answer = stored(client, file_of(series_of(1)[0]))
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
 
