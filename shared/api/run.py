@@ -194,7 +194,7 @@ class Run:
 
         Args:
             paths: One path, or several.
-            method: Attribution method (`gradcam`, ...); None: the default.
+            method: Attribution method (`grad-cam`, ...); None: the default.
             target: The class to explain; None: that of the answer.
             checks: Whether each map is checked, which takes seconds.
             cascade: Whether each map is also compared with those of the network made random stage by stage.

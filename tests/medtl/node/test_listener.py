@@ -39,6 +39,7 @@ from medtl.node.forwarder import describe_refusal
 from medtl.phantom.dataset import write_phantom
 from medtl.phantom.dicom import Series
 from medtl.phantom.physics import SCANNERS
+from tests.programs import outside
 
 LISTENER = '''
 import hashlib, logging, os, sys, time
@@ -423,9 +424,7 @@ def test_what_was_forwarded_is_deleted_in_time(tmp_path: Path) -> None:
 
 
 ORTHANC = shutil.which("Orthanc") or "/usr/sbin/Orthanc"
-# not the program of this name that comes with pynetdicom, which an activated environment puts in front of dcmtk's
-OUTSIDE = os.pathsep.join(one for one in os.get_exec_path() if Path(one) != Path(sys.executable).parent)
-STORESCU = shutil.which("storescu", path=OUTSIDE) or "/usr/bin/storescu"
+STORESCU = outside("storescu") or "/usr/bin/storescu"
 
 
 class Orthanc:

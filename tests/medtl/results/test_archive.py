@@ -22,6 +22,7 @@ from medtl.inputs import read_inputs
 from medtl.node.results import plain_report
 from medtl.results.objects import result_objects
 from medtl.results.writer import write_objects
+from tests.programs import outside
 
 ORTHANC = shutil.which("Orthanc", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
 START_SECONDS = 20
@@ -38,7 +39,7 @@ def written(judged: Any, tmp_path: Path) -> list[Path]:
 
 def told(tool: str, *arguments: str | Path) -> str:
     """Runs a tool of dcmtk or dicom3tools that must succeed; what it says on both streams."""
-    path = shutil.which(tool)
+    path = outside(tool)
     if path is None:
         pytest.skip(f"dcmtk or dicom3tools is not installed: there is no {tool}")
     done = subprocess.run([path, *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False)

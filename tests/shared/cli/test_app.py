@@ -173,7 +173,7 @@ def test_every_argument_and_option_has_help(task: str) -> None:
     assert without == []
 
 
-@pytest.mark.parametrize("word", ["--drop-leaks", "--allow-leaks", "--quiet", "--keep", "--phi", "--by", "--weight"])
+@pytest.mark.parametrize("word", ["--drop-leaks", "--allow-leaks", "--quiet", "--phi", "--by", "--weight"])
 def test_old_names_of_options_are_gone(word: str) -> None:
     declared = {
         flag for task in APPLICATIONS for _, command in _commands(task) for one in command.params for flag in one.opts

@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from shared.io.tls import TlsFiles
 from shared.web import connections
-from shared.web.connections import MAX_SILENT
+from shared.web.connections import MAX_SILENT, BoundedProtocol
 from shared.web.serving import listening, make_server
 from tests.certificates import made, needs_openssl
 
@@ -28,15 +28,12 @@ OTHER_ADDRESS = "127.0.0.2"
 
 
 LARGE = 64 << 20
-ended = threading.Event()
-"""Set when a large answer was sent, or given up."""
 
 
 async def answer(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "http":
         if scope["path"] == "/large":
             await PlainTextResponse("x" * LARGE)(scope, receive, send)
-            ended.set()
             return
         if scope["path"] == "/slow":
             await asyncio.sleep(20)
@@ -108,10 +105,11 @@ def test_silent_connections_keep_nobody_out_over_tls(tmp_path: Path) -> None:
 
 
 def test_who_reads_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    lost, forget = threading.Event(), BoundedProtocol.connection_lost
     monkeypatch.setattr(connections, "UNREAD_S", 0.3)
-    ended.clear()
+    monkeypatch.setattr(BoundedProtocol, "connection_lost", lambda one, error: (forget(one, error), lost.set()))
     with running() as port, begin(port, b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n") as slow:
-        assert ended.wait(20)
+        assert lost.wait(20)
         assert status(port) == 200
         slow.settimeout(20)
         read = 0

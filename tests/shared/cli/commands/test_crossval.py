@@ -15,7 +15,7 @@ def test_folds_beside_domains_are_refused() -> None:
 def test_each_way_of_dividing_is_done_with_its_own_number(monkeypatch) -> None:
     asked: list[dict[str, int]] = []
 
-    def told(task, settings, *, root, progress, **counts: int) -> dict[str, list[str]]:
+    def told(task, settings, *, root, progress, keep: bool, **counts: int) -> dict[str, list[str]]:
         asked.append(counts)
         return {"disclaimers": ["for research"]}
 
