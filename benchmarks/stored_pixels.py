@@ -53,7 +53,7 @@ def _measure(count: int, size: int, *, as_bytes: bool) -> None:
     begin_peak()
     begun = time.process_time()
     with empty_cache():
-        store = PixelStore("benchmark", Preprocessing(size, 1), "noise", "0", as_bytes=as_bytes)
+        store = PixelStore(__name__, Preprocessing(size, 1), "noise", as_bytes=as_bytes)
         images = store.images(samples, make, lambda *_: None)
         made = time.process_time() - begun
         order = generator(0, "order").permutation(count)

@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -23,7 +22,6 @@ from handwriting.light import evenly_lit
 from handwriting.settings import Settings
 from shared.errors import ConfigError, DataError
 from shared.io.archives import naming
-from shared.io.atomic import file_hash
 from shared.io.grey import between_class_variance, check_pixels, to_grey
 from shared.samples import Sample
 from shared.seeding import derive_seed
@@ -215,7 +213,6 @@ def images(
     Raises:
         DataError: Files are damaged; the message counts them and says of the first five what is wrong.
     """
-
     from shared.data.pixel_store import PixelStore
 
     def make(sample: Sample) -> Image:
@@ -223,7 +220,7 @@ def images(
         with naming(sample.source):
             return preprocess(pixels, spec)
 
-    store = PixelStore("handwriting", spec, content_hash, file_hash(Path(__file__)), as_bytes=True)
+    store = PixelStore(__name__, spec, content_hash, as_bytes=True)
     return store.images(samples, make, progress)
 
 

@@ -6,18 +6,15 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from medtl import little_head
 from medtl.head import reduced_copy
 from medtl.labels import is_known, is_positive
 from medtl.little_head import HeadSize, compare_sizes, measure_head
+from shared.data.code_hash import code_hash
 from shared.io.array_store import ArrayStore, alone_in, cache_folder
-from shared.io.atomic import file_hash
 from shared.io.grey import to_grey
 from shared.samples import Sample
 
@@ -37,7 +34,7 @@ class LabelledHeads:
         self._samples = [sample for sample in samples if _series(sample) in with_tumour]
         self._asked = {_name(sample) for sample in self._samples}
         self._found: dict[str, HeadSize] = {}
-        facts = [version("medtl"), file_hash(Path(little_head.__file__)), content_hash]
+        facts = [code_hash(__name__), content_hash]
         self._folder = cache_folder("heads") / hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
     def add(self, sample: Sample, pixels: NDArray[np.float32]) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,6 @@ from medtl.head import ReducedCopy, reduced_copy
 from medtl.settings import Settings
 from shared.errors import ConfigError, DataError
 from shared.io.archives import naming
-from shared.io.atomic import file_hash
 from shared.io.grey import check_pixels, to_grey
 from shared.samples import Sample
 from shared.task import Image, Preprocessing
@@ -234,7 +232,7 @@ def images(
         heads.add(sample, pixels)
         return image
 
-    store = PixelStore("medtl", spec, content_hash, file_hash(Path(__file__)), as_bytes=False)
+    store = PixelStore(__name__, spec, content_hash, as_bytes=False)
     found = store.images(samples, make, progress)
     if note := heads.note(read):
         logger.warning("%s.", note)

@@ -385,7 +385,7 @@ class BackboneSection(NetworkSection):
     mirrored: bool = Field(
         False,
         description="whether the trained network answers by the mean of an image and its mirror image, left and right "
-        "exchanged, which takes twice its time (training end to end only)",
+        "exchanged, which takes twice its time (training end to end, and where both show the same)",
     )
     nearest: NetworkSection | None = Field(
         None,

@@ -8,12 +8,12 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.data.code_hash import code_hash
 from shared.errors import DataError
 from shared.io.archives import faults_error
 from shared.io.array_store import ArrayStore, ArrayView, alone_in, cache_folder
@@ -31,17 +31,15 @@ class PixelStore:
     """The store of the images of one dataset under one preprocessing.
 
     Attributes:
-        application: Name of the application that makes the images.
+        module: Name of the module that makes the images; `code_hash` of it is part of the key.
         spec: The preprocessing.
         content_hash: Hash over the bytes of the data.
-        code: Hash of the code that makes the images: other code makes others.
         as_bytes: Whether values are stored as bytes, where 255 stands for 1; else as float32, exactly as they are.
     """
 
-    application: str
+    module: str
     spec: Preprocessing
     content_hash: str
-    code: str
     as_bytes: bool
 
     def images(
@@ -70,8 +68,8 @@ class PixelStore:
 
     def _key(self) -> str:
         spec = self.spec
-        facts = [version("medtl"), self.application, spec.size, spec.channels, dict(spec.options), self.content_hash]
-        return hashlib.sha256(json.dumps([*facts, self.code, self.as_bytes], sort_keys=True).encode()).hexdigest()
+        facts = [code_hash(self.module), spec.size, spec.channels, dict(spec.options), self.content_hash, self.as_bytes]
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
     def _add(
         self,

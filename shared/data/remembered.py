@@ -6,16 +6,15 @@ import hashlib
 import io
 import json
 import logging
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.data.code_hash import code_hash
 from shared.io.array_store import alone_in, cache_folder
 from shared.io.atomic import write_bytes
 from shared.samples import Sample
@@ -37,8 +36,8 @@ def remembered(
 ) -> Arrays:
     """Reads what was computed of samples before, or computes and keeps it; two processes do not compute it at once.
 
-    The key is a hash of the data, the samples, the facts, and the code of the application and of this package. Nothing
-    is kept where the code of the application lies in no file.
+    The key is a hash of the data, the samples, the facts, and the code that reads them (`code_hash`). Nothing is kept
+    where the code of the application lies in no file.
 
     Args:
         kind: Name of the folder in the cache.
@@ -49,11 +48,11 @@ def remembered(
         compute: Computes the arrays, none of objects.
         is_kept: Whether computed arrays are kept: what a fault of the disk may have made is not.
     """
-    code = _code_of(type(task).__module__)
+    code = code_hash(type(task).__module__)
     if code is None:
         return compute()
     named = [f"{sample.id}:{sample.frame}:{sample.series_key}" for sample in samples]
-    key = json.dumps([version("medtl"), task.name, code, _code_of("shared.data"), content_hash, named, facts])
+    key = json.dumps([task.name, code, content_hash, named, facts])
     folder = cache_folder(kind) / hashlib.sha256(key.encode()).hexdigest()
     path = folder / "arrays.npz"
     with alone_in(folder):
@@ -72,22 +71,8 @@ def _read(path: Path) -> Arrays | None:
     if not path.is_file():
         return None
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         log.warning("a damaged file of the cache is computed again (%s)", type(error).__name__)
         return None
-
-
-@cache
-def _code_of(module: str) -> str | None:
-    """A hash over the files of the package that a module is of, or over its one file; None where it lies in none."""
-    named = getattr(sys.modules.get(module), "__file__", None)
-    if named is None:
-        return None
-    here = Path(named).resolve()
-    files = sorted(here.parent.rglob("*.py")) if "." in module else [here]
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.read_bytes())
-    return digest.hexdigest()

@@ -33,6 +33,8 @@ def cache_folder(kind: str) -> Path:
 def alone_in(folder: Path) -> Iterator[None]:
     """Keeps other processes out of a folder of the cache for a `with` block: what is missing is computed once.
 
+    Unfinished files of processes that were killed are deleted, for images of a whole dataset are large.
+
     Args:
         folder: The folder; it is made where it is missing, and its images are for this user alone.
     """
@@ -40,6 +42,8 @@ def alone_in(folder: Path) -> Iterator[None]:
     folder.mkdir(exist_ok=True)
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        for left in folder.glob(".*.partial"):
+            left.unlink(missing_ok=True)
         yield
 
 

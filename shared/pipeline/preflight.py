@@ -325,6 +325,8 @@ def _faults_of_options(task: Task, config: Config) -> Iterator[str]:
     yield from _faults_of_evidence(config, options)
     if config.backbone.mirrored and not isinstance(options, TrainingOptions):
         yield f"backbone.mirrored: {options.name} learns from features of the images alone; leave it out"
+    if config.backbone.mirrored and not task.flip_invariant:
+        yield f"backbone.mirrored: the mirror image of an input of {task.name} shows something else; leave it out"
     hidden_target = config.data.target is not None and config.data.target.labels != "used"
     if not hidden_target:
         yield from _faults_without_target(strategy, options)

@@ -53,8 +53,8 @@ def require_whole(run: Path) -> None:
     """
     if not is_whole(run):
         raise UsageError(
-            f"{run} holds the numbers and weights of a run, without report and exported network; compare --keep (in "
-            f"Python keep=True) makes it whole, or: train {run}/config.yaml"
+            f"{run} holds the numbers and weights of a run, without report and exported network; give --keep (in "
+            f"Python keep=True) to the comparison or cross-validation that made it, or use `train {run}/config.yaml`"
         )
 
 

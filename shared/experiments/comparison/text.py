@@ -30,9 +30,9 @@ NOTES = (
     "AUC where it is defined, else in accuracy, on the same test images; for AUC, copies of a picture and all images "
     "of a group count as one. p: of that difference (DeLong's test for AUC, exact sign-flip test over units for "
     "accuracy), the largest over seeds, corrected by Holm's method over the whole table.",
-    "Seconds (mean over seeds) and peak memory (largest) are those of the whole run, several of which may run at once: "
-    "less where an earlier run left images or features in the cache; for a resumed "
-    "run, of its last start.",
+    "Seconds (mean over seeds) and peak memory (largest) are those of a run from its start to its end, several of "
+    "which may run at once: less where an earlier run left images or features in the cache, more where a run is kept "
+    "whole, with exported network and report; for a resumed run, of its last start.",
     "Images a second and latency: ONNX Runtime on this machine, shortest times, with the out-of-distribution score, "
     "which takes longer the more training images it compares with. FLOPs: of one image; a multiply-add counts as two.",
 )

@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 
 from shared.data import audit as module
 from shared.data import near_copies
-from shared.data.audit import AuditResult, audit
+from shared.data.audit import AuditResult, audit, from_arrays, to_arrays
 from shared.data.copies import copy_rule_of
 from shared.data.descriptors import CopyRule, describe, thumbnails
 from shared.data.near_copies import COPY_CORRELATION
@@ -61,6 +61,20 @@ def test_mirror_images_are_others_where_the_task_says_so() -> None:
     pictures = [_picture(0), np.ascontiguousarray(_picture(0)[:, ::-1])]
     assert _audit(pictures).pairs
     assert not _audit(pictures, mirrored=False).pairs
+
+
+def test_what_was_kept_of_an_audit_is_the_same_with_the_labels_of_now() -> None:
+    original = _picture(0)
+    pictures = [original, None, original.copy(), np.zeros((96, 96), np.float32), original * np.float32(1.3) + 40]
+    kept = to_arrays(_audit(pictures))
+    for labels in (["a"] * 5, ["a", "a", "b", "a", "a"]):
+        anew = _audit(pictures, labels)
+        again = from_arrays([Sample(f"id{i}", str(i), label) for i, label in enumerate(labels)], kept)
+        for name in ("pairs", "unreadable", "blank", "contradictions", "faults"):
+            assert getattr(again, name) == getattr(anew, name), name
+        np.testing.assert_array_equal(again.clusters, anew.clusters)
+        np.testing.assert_array_equal(again.descriptors, anew.descriptors)
+    assert again.contradictions
 
 
 def test_the_search_finds_what_comparing_all_thumbnails_finds(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from shared.errors import RunError
-from shared.io.array_store import ArrayStore, cache_folder
+from shared.io.array_store import ArrayStore, alone_in, cache_folder
 
 NAMES = [f"row-{i}" for i in range(6)]
 ROWS = np.arange(12, dtype=np.float32).reshape(6, 2)
@@ -49,6 +49,14 @@ def test_an_interrupted_piece_leaves_nothing(tmp_path: Path) -> None:
         raise KeyboardInterrupt
     assert list(tmp_path.iterdir()) == []
     assert ArrayStore(tmp_path).missing(NAMES) == list(range(6))
+
+
+def test_what_a_killed_process_left_unfinished_is_deleted(tmp_path: Path) -> None:
+    _filled(tmp_path)
+    (tmp_path / ".rows.npy.4711.partial").write_bytes(b"half of it")
+    with alone_in(tmp_path):
+        assert not list(tmp_path.glob(".*.partial"))
+    assert ArrayStore(tmp_path).missing(NAMES) == []
 
 
 def test_a_piece_that_was_cut_off_is_deleted(tmp_path: Path) -> None:

@@ -142,6 +142,13 @@ def test_an_experiment_has_every_name_looked_up_and_every_default_filled_in() ->
     assert experiment.varied(seed=4).config.seed == 4
 
 
+def test_mirror_images_are_refused_where_they_show_something_else() -> None:
+    config = Config.model_validate({"backbone": {"mirrored": True}})
+    fault = "backbone.mirrored: the mirror image of an input of handwriting shows something else; leave it out"
+    assert fault in faults_of_run(TASK, config)
+    assert not [line for line in faults_of_run(MRI, config) if "mirror" in line]
+
+
 def test_a_missed_tumour_costs_what_the_configuration_states() -> None:
     config = Config.model_validate({"decision": {"miss_cost": 5.0}})
     assert preflight(MRI, config).miss_costs(("glioma", "no_tumour")) == (5.0, 1.0)

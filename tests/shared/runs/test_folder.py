@@ -82,7 +82,7 @@ def test_a_run_without_exported_network_is_finished_and_does_not_answer(tmp_path
     finish(run, "medtl", whole=False)
     check_finished(run)
     assert not is_whole(run)
-    with pytest.raises(UsageError, match=r"compare --keep \(in Python keep=True\) makes it whole, or: train .*config"):
+    with pytest.raises(UsageError, match=r"give --keep .* to the comparison or .*, or use `train .*config.yaml`"):
         check_finished(run, ANSWERING)
 
 

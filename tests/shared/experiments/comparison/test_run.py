@@ -104,7 +104,7 @@ def test_cells_are_trained_once_and_a_failed_one_stops_nothing(plan: Plan, train
     with pytest.raises(UsageError, match="no finished handwriting run"):
         choose_run(tmp_path / "runs", "handwriting", None)
     done = [row["runs"]["0"] for row in (few, every)]
-    with pytest.raises(UsageError, match=r"without report and exported network; compare --keep"):
+    with pytest.raises(UsageError, match=r"without report and exported network; give --keep "):
         Predictor(tmp_path / "runs" / "compare" / "tiny" / done[0], TASK.name, TASK.preprocess)
     assert set(done) < set(trained)
     trained.clear()

@@ -1,0 +1,66 @@
+"""What is kept of data is read again, and computed again where the file is damaged or something else is asked."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shared import ImageTask
+from shared.data.remembered import Arrays, remembered
+from shared.samples import Sample
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of its own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path
+
+
+class _Counted:
+    """Counts how often it computes."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self) -> Arrays:
+        self.count += 1
+        return {"numbers": np.arange(500)}
+
+
+def _ask(compute: _Counted, content: str = "data", facts: object = None) -> list[int]:
+    samples = [Sample(id="a", source="a.png")]
+    found = remembered("kinds", ImageTask("flowers"), content, samples, facts, compute)
+    numbers: list[int] = found["numbers"].tolist()
+    return numbers
+
+
+def test_it_is_computed_once_for_the_same_data_and_facts() -> None:
+    compute = _Counted()
+    assert _ask(compute) == _ask(compute) == list(range(500))
+    assert compute.count == 1
+    _ask(compute, content="other data")
+    _ask(compute, facts={"limit": 2})
+    assert compute.count == 3
+
+
+@pytest.mark.parametrize("kept", [0, 10, 0.5, -5])
+def test_a_file_that_was_cut_off_is_computed_again(cache: Path, kept: float) -> None:
+    compute = _Counted()
+    _ask(compute)
+    (file,) = cache.rglob("arrays.npz")
+    whole = file.read_bytes()
+    file.write_bytes(whole[: int(kept * len(whole)) if kept == 0.5 else int(kept)])
+    assert _ask(compute) == _ask(compute) == list(range(500))
+    assert compute.count == 2
+
+
+def test_a_file_with_another_byte_is_computed_again(cache: Path) -> None:
+    compute = _Counted()
+    _ask(compute)
+    (file,) = cache.rglob("arrays.npz")
+    content = bytearray(file.read_bytes())
+    content[400] ^= 255
+    file.write_bytes(content)
+    assert _ask(compute) == list(range(500))
+    assert compute.count == 2
