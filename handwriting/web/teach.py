@@ -23,7 +23,7 @@ from shared.extras import missing
 from shared.processes.worker import WorkFailed
 from shared.web.app import faults
 from shared.web.openapi import form_of_files
-from shared.web.receiving import UploadRefused, receive
+from shared.web.receiving import RequestRefused, receive
 from shared.web.site import Site
 from shared.web.uploads import StoreFull
 from shared.web.workers import WorkerPool
@@ -245,7 +245,7 @@ async def _taught(lessons: Lessons, request: Request) -> Answering:
                 400, f"{count} drawings were sent; send {MIN_DRAWINGS} to {MAX_DRAWINGS} drawings of one character"
             )
         return await lessons.teach(label, held.files)
-    except UploadRefused as error:
+    except RequestRefused as error:
         raise HTTPException(error.status, str(error)) from None
     finally:
         store.delete(held)

@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from shared.web.guard import REPORT_POLICY, Guard
 from shared.web.openapi import form_of_files, list_operations
-from shared.web.receiving import MAX_BYTES, UploadRefused, receive
+from shared.web.receiving import MAX_BYTES, RequestRefused, receive
 from shared.web.runs import REPORT, RunEntry, compare_runs, find_runs
 from shared.web.site import Site
 from shared.web.upload_work import ANSWERS
@@ -150,8 +150,8 @@ def _uploads(site: Site, kinds: Sequence[str]) -> APIRouter:
             fields = await receive(chunks, request.headers.get("content-type", ""), upload.files, most)
             upload.kind = fields.get("kind", kinds[0])
             if upload.kind not in kinds:
-                raise UploadRefused(f"`kind` must be one of {', '.join(kinds)}")
-        except UploadRefused as error:
+                raise RequestRefused(f"`kind` must be one of {', '.join(kinds)}")
+        except RequestRefused as error:
             site.store.delete(upload)
             raise HTTPException(error.status, str(error)) from None
         except BaseException:  # the sender has disconnected, or the disk is full

@@ -33,8 +33,8 @@ STALLED_S = 30.0
 """Seconds without a byte after which the sender counts as lost."""
 
 
-class UploadRefused(MedtlError):
-    """An upload was refused; the message is the reason.
+class RequestRefused(MedtlError):
+    """A request was refused; the message is the reason.
 
     Attributes:
         status: The HTTP status of the response.
@@ -60,34 +60,29 @@ async def receive(
         The values of the other fields, by name.
 
     Raises:
-        UploadRefused: The body is no multipart form, exceeds a bound, has no file, or a file name is not allowed.
+        RequestRefused: The body is no multipart form, exceeds a bound, has no file, or a file name is not allowed.
     """
     kind, options = read_content_type(content_type)
     boundary = options.get("boundary", "")
     if kind != "multipart/form-data" or not boundary:
-        raise UploadRefused("send files as multipart/form-data, in parts named `files`", 415)
-    writer, taken = _Writer(folder), 0
+        raise RequestRefused("send files as multipart/form-data, in parts named `files`", 415)
+    writer = _Writer(folder)
     try:
         try:
-            parts = Parts(boundary, writer, MAX_PARTS)
-            async for chunk in unstalled(body):
-                taken += len(chunk)
-                if taken > max_bytes:
-                    raise UploadRefused(f"the upload is larger than {max_bytes >> 20} MiB", 413)
-                await asyncio.to_thread(parts.feed, chunk)
-            parts.finish()
+            too_large = f"the upload is larger than {max_bytes >> 20} MiB"
+            await feed(body, Parts(boundary, writer, MAX_PARTS), max_bytes, too_large)
         except TooManyParts:
-            raise UploadRefused(f"the upload has more than {MAX_FILES} files", 413) from None
+            raise RequestRefused(f"the upload has more than {MAX_FILES} files", 413) from None
         except MultipartFault as fault:
-            raise UploadRefused(str(fault)) from None
+            raise RequestRefused(str(fault)) from None
         except OSError as error:
             if (number := machine_fault(error)) is None:
                 raise
-            raise UploadRefused(f"the server cannot store it: {os.strerror(number)}; try again later", 507) from None
+            raise RequestRefused(f"the server cannot store it: {os.strerror(number)}; try again later", 507) from None
     finally:
         writer.close()
     if not writer.files:
-        raise UploadRefused("the upload has no file; send at least one, in a part named `files`")
+        raise RequestRefused("the upload has no file; send at least one, in a part named `files`")
     return writer.fields
 
 
@@ -99,11 +94,11 @@ def upload_path(folder: Path, name: str) -> Path:
         name: The file's name as it was sent, with slashes between folders.
 
     Raises:
-        UploadRefused: The name leads out of the folder, or no file can have it.
+        RequestRefused: The name leads out of the folder, or no file can have it.
     """
     parts = name.split("/")
     if len(parts) > MAX_DEPTH or any(_is_odd(part) for part in parts):
-        raise UploadRefused(
+        raise RequestRefused(
             "a file has a name that is not allowed (an absolute path, `..`, `::`, or control characters)"
         )
     return folder / PurePosixPath(*parts)
@@ -119,21 +114,44 @@ def _is_odd(part: str) -> bool:
     )
 
 
-async def unstalled(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def feed(body: AsyncIterator[bytes], parts: Parts, max_bytes: int, too_large: str) -> None:
+    """Hands a body to the parts of its message, each chunk in a thread, for it may wait for the disk.
+
+    Args:
+        body: Chunks of the request's body.
+        parts: Takes them.
+        max_bytes: Largest number of bytes of the whole body.
+        too_large: The reason that is given where it has more.
+
+    Raises:
+        RequestRefused: The body has more, or the sender counts as lost.
+        TooManyParts: It has more parts than `parts` takes.
+        MultipartFault: It is no multipart message.
+    """
+    taken = 0
+    async for chunk in _unstalled(body):
+        taken += len(chunk)
+        if taken > max_bytes:
+            raise RequestRefused(too_large, 413)
+        await asyncio.to_thread(parts.feed, chunk)
+    parts.finish()
+
+
+async def _unstalled(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """Hands on the chunks of a body, and gives a sender up that sends nothing for `STALLED_S`.
 
     Args:
         body: Chunks of the request's body.
 
     Raises:
-        UploadRefused: The sender counts as lost.
+        RequestRefused: The sender counts as lost.
     """
     while True:
         try:
             async with asyncio.timeout(STALLED_S):
                 chunk = await anext(body, None)
         except TimeoutError:
-            raise UploadRefused(f"no byte arrived for {STALLED_S:g} s; send the files again", 408) from None
+            raise RequestRefused(f"no byte arrived for {STALLED_S:g} s; send the files again", 408) from None
         if chunk is None:
             return
         yield chunk
@@ -163,21 +181,21 @@ class _Writer:
             name = options.get(b"name", b"").decode()
             file_name = options[b"filename"].decode() if b"filename" in options else None
         except UnicodeDecodeError:
-            raise UploadRefused("a name in the form is not UTF-8") from None
+            raise RequestRefused("a name in the form is not UTF-8") from None
         if file_name is None:
             self._field = name
             return
         if name != FIELD:
-            raise UploadRefused(f"a file came in a part that is not named `{FIELD}`")
+            raise RequestRefused(f"a file came in a part that is not named `{FIELD}`")
         self.files += 1
         if self.files > MAX_FILES:
-            raise UploadRefused(f"the upload has more than {MAX_FILES} files", 413)
+            raise RequestRefused(f"the upload has more than {MAX_FILES} files", 413)
         path = upload_path(self.folder, file_name)
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._stream = path.open("xb")
         except (FileExistsError, NotADirectoryError):
-            raise UploadRefused("two files of the upload have the same name") from None
+            raise RequestRefused("two files of the upload have the same name") from None
 
     def data(self, data: bytes) -> None:
         if self._stream is not None:
@@ -185,7 +203,7 @@ class _Writer:
             return
         self._value.extend(data)
         if len(self._value) > MAX_FIELD_BYTES:
-            raise UploadRefused(f"a field of the form is longer than {MAX_FIELD_BYTES} bytes", 413)
+            raise RequestRefused(f"a field of the form is longer than {MAX_FIELD_BYTES} bytes", 413)
 
     def end(self) -> None:
         self.close()

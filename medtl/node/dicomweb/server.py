@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import ssl
@@ -20,7 +19,7 @@ from starlette.routing import Route
 from medtl.node.dicomweb.catalog import Catalog, Result, check_uid
 from medtl.node.dicomweb.query import Level, Query, matches
 from medtl.node.dicomweb.retrieve import JSON, is_accepted, metadata, multipart
-from medtl.node.dicomweb.stow import DICOM, MAX_BYTES, MAX_PARTS, UNAVAILABLE, NotTaken, Stow, response
+from medtl.node.dicomweb.stow import DICOM, MAX_BYTES, MAX_PARTS, UNAVAILABLE, Stow, response
 from medtl.node.intake import Intake
 from medtl.node.spool import Spool
 from medtl.node.transport import MAX_ASSOCIATIONS, MAX_OF_PEER
@@ -30,7 +29,7 @@ from shared.io.multipart import MultipartFault, Parts, TooManyParts, content_typ
 from shared.io.tls import TlsFiles
 from shared.web.connections import BUSY_S
 from shared.web.guard import TOKEN_VARIABLE, Access, Guard
-from shared.web.receiving import UploadRefused, unstalled
+from shared.web.receiving import RequestRefused, feed
 from shared.web.serving import listening, make_server
 
 LOGGER = logging.getLogger(__name__)
@@ -148,7 +147,7 @@ def build_app(spool: Spool, access: Access) -> Guard:
     routes += [Route(ROOT + place, partial(service.search, level=level)) for place, level in searches.items()]
     for place in (study, study + series, study + series + instance):
         routes += [Route(ROOT + place, service.retrieve), Route(f"{ROOT}{place}/metadata", service.metadata)]
-    handlers = {NotTaken: _not_taken, UploadRefused: _not_taken, UsageError: _not_taken, 404: _nothing_there}
+    handlers = {RequestRefused: _not_taken, UsageError: _not_taken, 404: _nothing_there}
     return Guard(Starlette(routes=routes, exception_handlers=handlers), access, COOKIE)
 
 
@@ -180,7 +179,7 @@ class _Service:
             self._open -= Counter([peer])  # which forgets peers without requests
             taker.close()
         if not taker.taken:
-            raise NotTaken("the request has no instance; send at least one")
+            raise RequestRefused("the request has no instance; send at least one")
         status, dataset = response(taker.taken)
         return JSONResponse(dataset, status, RETRY if status == UNAVAILABLE else None, media_type=JSON)
 
@@ -200,7 +199,9 @@ class _Service:
     def retrieve(self, request: Request) -> Response:
         found = self._found(request)
         if not is_accepted(request.headers.get("accept", "")):
-            raise NotTaken(f'results are given as multipart/related; type="{DICOM}", in explicit little endian', 406)
+            raise RequestRefused(
+                f'results are given as multipart/related; type="{DICOM}", in explicit little endian', 406
+            )
         kind, body = multipart([one.path for one in found])
         # not as `media_type`, to which a character set would be added
         return StreamingResponse(body, headers={"content-type": kind})
@@ -214,38 +215,32 @@ class _Service:
     def _found(self, request: Request) -> list[Result]:
         found = self._catalog.find(_uids(request))
         if not found:
-            raise NotTaken("there is no such result", 404)
+            raise RequestRefused("there is no such result", 404)
         return found
 
 
 async def _feed(request: Request, boundary: str, taker: Stow) -> None:
-    """Hands the body of a request to a taker; storing waits for the disk, so it is done in a thread."""
-    size = 0
+    """Hands the body of a request to a taker."""
+    too_large = f"the request is larger than {MAX_BYTES >> 30} GiB; send it in parts"
     try:
-        parts = Parts(boundary, taker, MAX_PARTS)
-        async for chunk in unstalled(request.stream()):
-            size += len(chunk)
-            if size > MAX_BYTES:
-                raise NotTaken(f"the request is larger than {MAX_BYTES >> 30} GiB; send it in parts", 413)
-            await asyncio.to_thread(parts.feed, chunk)
-        parts.finish()
+        await feed(request.stream(), Parts(boundary, taker, MAX_PARTS), MAX_BYTES, too_large)
     except TooManyParts:
-        raise NotTaken(f"the request has more than {MAX_PARTS} instances; send them in several", 413) from None
+        raise RequestRefused(f"the request has more than {MAX_PARTS} instances; send them in several", 413) from None
     except MultipartFault as fault:
-        raise NotTaken(f"{fault}; send it again: what came whole is kept") from None
+        raise RequestRefused(f"{fault}; send it again: what came whole is kept") from None
 
 
 def _boundary(request: Request) -> str:
     """Returns the boundary that a request to store states.
 
     Raises:
-        NotTaken: It states that it holds something else than DICOM files.
+        RequestRefused: It states that it holds something else than DICOM files.
     """
     kind, options = content_type(request.headers.get("content-type", ""))
     if kind != "multipart/related" or options.get("type", DICOM).lower() != DICOM or not options.get("boundary"):
-        raise NotTaken(f'send instances as multipart/related; type="{DICOM}" with a boundary', 415)
+        raise RequestRefused(f'send instances as multipart/related; type="{DICOM}" with a boundary', 415)
     if request.headers.get("content-encoding", "identity") != "identity":
-        raise NotTaken("send instances without a content encoding", 415)
+        raise RequestRefused("send instances without a content encoding", 415)
     return options["boundary"]
 
 

@@ -18,8 +18,9 @@ from medtl.dicom.reader import untrusted_decoding
 from medtl.dicom.values import text_of
 from medtl.node.intake import OTHER_BYTES, OUT_OF_RESOURCES, SUCCESS, Intake, Taken
 from medtl.node.place import check_room
-from shared.errors import InputRefused, MedtlError
+from shared.errors import InputRefused
 from shared.io.multipart import content_type
+from shared.web.receiving import RequestRefused
 
 DICOM = "application/dicom"
 MAX_PARTS = 10_000
@@ -36,18 +37,6 @@ OK, ACCEPTED, CONFLICT, UNAVAILABLE = 200, 202, 409, 503
 
 Source: DICOM PS3.18, table 10.5.3-1.
 """
-
-
-class NotTaken(MedtlError):
-    """A request is not taken; the message is the reason.
-
-    Attributes:
-        status: The HTTP status of the response.
-    """
-
-    def __init__(self, message: str, status: int = 400) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 class Stow:
@@ -70,11 +59,11 @@ class Stow:
         """Begins an instance.
 
         Raises:
-            NotTaken: The part holds something else.
+            RequestRefused: The part holds something else.
         """
         kind, _ = content_type(headers.get("content-type", DICOM.encode()).decode("latin-1"))
         if kind != DICOM:
-            raise NotTaken(f"a part is not {DICOM}; send instances as DICOM files", 415)
+            raise RequestRefused(f"a part is not {DICOM}; send instances as DICOM files", 415)
         # without a name: nothing of it is left, however this process ends
         self._waiting = tempfile.SpooledTemporaryFile(MEMORY_BYTES, dir=str(self._drafts))  # noqa: SIM115
         self._size = 0
@@ -83,11 +72,11 @@ class Stow:
         """Takes the next bytes of an instance; where the disk has no room for them, the instance fails.
 
         Raises:
-            NotTaken: The instance is larger than any.
+            RequestRefused: The instance is larger than any.
         """
         self._size += len(data)
         if self._size > MAX_OBJECT_BYTES:
-            raise NotTaken(f"an object has more than {MAX_OBJECT_BYTES >> 20} MiB", 413)
+            raise RequestRefused(f"an object has more than {MAX_OBJECT_BYTES >> 20} MiB", 413)
         if self._waiting is None:
             return
         try:

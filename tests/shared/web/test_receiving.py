@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from shared.web import receiving
-from shared.web.receiving import UploadRefused, receive
+from shared.web.receiving import RequestRefused, receive
 
 BOUNDARY = "b0undary"
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
@@ -65,7 +65,7 @@ def test_files_come_with_their_folders_and_fields_beside_them(step: int, tmp_pat
     ],
 )
 def test_a_name_that_leads_elsewhere_is_refused_and_nothing_is_written(name: str, tmp_path: Path) -> None:
-    with pytest.raises(UploadRefused):
+    with pytest.raises(RequestRefused):
         taken(tmp_path / "up", part("files", b"data", name))
     assert files(tmp_path) == {}
 
@@ -73,22 +73,22 @@ def test_a_name_that_leads_elsewhere_is_refused_and_nothing_is_written(name: str
 def test_a_second_file_of_a_name_does_not_replace_the_first(tmp_path: Path) -> None:
     for second in ("a", "a/b"):
         folder = tmp_path / f"up-{len(second)}"
-        with pytest.raises(UploadRefused, match="the same name"):
+        with pytest.raises(RequestRefused, match="the same name"):
             taken(folder, part("files", b"1", "a"), part("files", b"2", second))
         assert files(folder) == {"a": b"1"}
 
 
 def test_bounds_hold_while_data_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UploadRefused, match="larger than") as refused:
+    with pytest.raises(RequestRefused, match="larger than") as refused:
         taken(tmp_path / "bytes", part("files", b"x" * 5000, "a"), most=1000)
     assert refused.value.status == 413
     assert sum(map(len, files(tmp_path / "bytes").values())) <= 1000
     monkeypatch.setattr(receiving, "MAX_FILES", 2)
-    with pytest.raises(UploadRefused, match="more than 2 files"):
+    with pytest.raises(RequestRefused, match="more than 2 files"):
         taken(tmp_path / "count", *(part("files", b"x", f"{number}") for number in range(3)))
-    with pytest.raises(UploadRefused, match="longer than"):
+    with pytest.raises(RequestRefused, match="longer than"):
         taken(tmp_path / "field", part("kind", b"x" * 10_000))
-    with pytest.raises(UploadRefused):  # by the parser or here: each bounds headers
+    with pytest.raises(RequestRefused):  # by the parser or here: each bounds headers
         taken(tmp_path / "header", part("files", b"x", "y" * 9000))
 
 
@@ -108,7 +108,7 @@ def test_bounds_hold_while_data_come(tmp_path: Path, monkeypatch: pytest.MonkeyP
     ],
 )
 def test_what_is_no_form_of_files_is_refused(body: bytes, kind: str, status: int, tmp_path: Path) -> None:
-    with pytest.raises(UploadRefused) as refused:
+    with pytest.raises(RequestRefused) as refused:
         received(tmp_path / "up", body, kind)
     assert refused.value.status == status
 
@@ -119,7 +119,7 @@ def test_who_sends_nothing_more_is_not_waited_for(tmp_path: Path, monkeypatch: p
         await asyncio.sleep(60)
 
     monkeypatch.setattr(receiving, "STALLED_S", 0.05)
-    with pytest.raises(UploadRefused) as refused:
+    with pytest.raises(RequestRefused) as refused:
         asyncio.run(receive(stalls(), FORM, tmp_path))
     assert refused.value.status == 408
 
@@ -129,6 +129,6 @@ def test_a_full_disk_of_the_server_is_said(tmp_path: Path, monkeypatch: pytest.M
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(Path, "open", full)
-    with pytest.raises(UploadRefused, match="cannot store it: No space left on device") as refused:
+    with pytest.raises(RequestRefused, match="cannot store it: No space left on device") as refused:
         taken(tmp_path, part("files", b"x", "a.png"))
     assert refused.value.status == 507

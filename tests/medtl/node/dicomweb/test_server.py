@@ -227,10 +227,10 @@ def test_of_a_request_that_breaks_off_what_came_whole_is_kept(
     assert len(held(spool)) == 1
 
     async def nothing_comes(body: Any) -> Any:
-        raise receiving.UploadRefused("no byte arrived for 30 s", 408)
+        raise receiving.RequestRefused("no byte arrived for 30 s", 408)
         yield b""
 
-    monkeypatch.setattr(server, "unstalled", nothing_comes)
+    monkeypatch.setattr(receiving, "_unstalled", nothing_comes)
     assert stored(client, first).status_code == 408
 
 
