@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any, Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +44,7 @@ class PixelStore:
 
     def images(
         self, samples: Sequence[Sample], make: Callable[[Sample], Image], progress: Callable[[int, int], None]
-    ) -> StoredImages | StoredBytes:
+    ) -> StoredImages:
         """Opens the images of samples; those that are missing are made first, and not by two processes at once.
 
         Args:
@@ -127,36 +127,25 @@ class StoredImages(Sequence[Image]):
     def __getitem__(self, index: int) -> Image: ...
 
     @overload
-    def __getitem__(self, index: slice) -> StoredImages: ...
+    def __getitem__(self, index: slice) -> Self: ...
 
-    def __getitem__(self, index: int | slice) -> Image | StoredImages:
+    def __getitem__(self, index: int | slice) -> Image | Self:
         if isinstance(index, slice):
-            return StoredImages(self._rows.subset(np.arange(len(self))[index]))
+            return type(self)(self._rows.subset(np.arange(len(self))[index]))
+        return self._image(index)
+
+    def _image(self, index: int) -> Image:
         return self._rows.at(index)
 
 
-class StoredBytes(Sequence[Image]):
+class StoredBytes(StoredImages):
     """Images that are stored as uint8 [channels, size, size], read from disk one by one as float32, 0 to 1.
 
     Args:
         rows: View of the stored images, uint8.
     """
 
-    def __init__(self, rows: ArrayView) -> None:
-        self._rows = rows
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    @overload
-    def __getitem__(self, index: int) -> Image: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> StoredBytes: ...
-
-    def __getitem__(self, index: int | slice) -> Image | StoredBytes:
-        if isinstance(index, slice):
-            return StoredBytes(self._rows.subset(np.arange(len(self))[index]))
+    def _image(self, index: int) -> Image:
         pixels: Image = self._rows.at(index).astype(np.float32) / LEVELS
         return pixels
 
