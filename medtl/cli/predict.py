@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from shared.api import Application
 from shared.cli.commands import predict
 from shared.cli.judge import Request, check_paths, judge
 from shared.cli.support import show
@@ -83,12 +84,12 @@ def _judge_scans(
         return judge(task, request, extension(dicom, identifiers))
     if request.paths:
         raise UsageError("--from stands in place of PATH; give one of the two")
+    run = Application(task).load_run(request.model)  # a wrong name is said before anything is fetched
     with fetched(address, credentials=credentials, authority=tls_authority) as study:
         written = list[Path]() if store else None
         to = study.results if store and dicom is None else dicom
-        code = judge(
-            task, replace(request, paths=[study.images], names=study.names), extension(to, identifiers, written)
-        )
+        found = replace(request, paths=[study.images], names=study.names)
+        code = judge(task, found, extension(to, identifiers, written), run=run)
         if written is not None and (count := study.store(written)) and not request.as_json:
             show([f"stored in {study.name}: {count} DICOM objects"])
     return code

@@ -17,6 +17,7 @@ from shared.errors import UsageError
 if TYPE_CHECKING:
     from shared.api.answers import Extend, Judged
     from shared.api.arguments import AnyPath
+    from shared.api.run import Run
     from shared.task import Task
 
 
@@ -55,7 +56,7 @@ def check_paths(task: Task, paths: Sequence[Path]) -> None:
         raise UsageError(f"PATH... is missing: {task.inputs_help}")
 
 
-def judge(task: Task, request: Request, extend: Extend | None = None) -> int:
+def judge(task: Task, request: Request, extend: Extend | None = None, *, run: Run | None = None) -> int:
     """Classifies the inputs of a request, and prints the answers.
 
     Args:
@@ -63,6 +64,7 @@ def judge(task: Task, request: Request, extend: Extend | None = None) -> int:
         request: The inputs, the model and the options of the output.
         extend: Called with (item, answer, record of the model, explanations) for each answer; returns plain data to
             add to its JSON, and lines to print for a person.
+        run: The run, where it is open already; None: that of `request.model`.
 
     Returns:
         The exit code: 3 where an input was refused, else 4 where one was not assessed or not decided, else 0.
@@ -72,7 +74,7 @@ def judge(task: Task, request: Request, extend: Extend | None = None) -> int:
     """
     if request.explaining is not None and request.out is None:
         raise UsageError("--explain writes pictures; name a folder for them with --out")
-    run = Application(task).load_run(request.model)
+    run = run or Application(task).load_run(request.model)
     printed = Printed(run.introduction, as_json=request.as_json)
 
     def each(judged: Judged) -> None:

@@ -260,6 +260,14 @@ def test_words_that_do_not_go_together_are_said(words: list[str], said: str, tin
     assert said in result.output
 
 
+def test_a_model_that_is_not_there_is_said_before_anything_is_fetched(tmp_path: Path) -> None:
+    nobody = f"dicomweb://127.0.0.1:{free_port()}/studies/1.2.3"
+    result = CliRunner().invoke(app, ["predict", "--from", nobody, "--model", str(tmp_path / "nowhere")])
+    assert (result.exit_code, "nowhere" in result.output, "127.0.0.1" in result.output) == (2, True, False), (
+        result.output
+    )
+
+
 @needs_openssl
 def test_over_tls_an_archive_is_known_by_its_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ours, others = made(tmp_path, "ours"), made(tmp_path, "others")
