@@ -56,7 +56,7 @@ def check_paths(task: Task, paths: Sequence[Path]) -> None:
         raise UsageError(f"PATH... is missing: {task.inputs_help}")
 
 
-def judge(task: Task, request: Request, extend: Extend | None = None, *, run: Run | None = None) -> int:
+def judge(task: Task, request: Request, extend: Extend | None = None, run: Run | None = None) -> int:
     """Classifies the inputs of a request, and prints the answers.
 
     Args:
