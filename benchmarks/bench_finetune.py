@@ -16,7 +16,7 @@ from shared.samples import Grouping, Sample
 from shared.task import Preprocessing
 from shared.training.job import Job
 from shared.training.objective import ClassLoss
-from shared.training.precision import fast_precision
+from shared.training.precision import StepShape, precision_for
 from shared.training.rates import parameter_groups
 from shared.training.trainer import Phase, TrainerSettings, train
 
@@ -29,7 +29,8 @@ def measure() -> tuple[str, float, str]:
     images = np.random.default_rng(0).random((IMAGES, 1, SIZE, SIZE), dtype=np.float32)
     labels = np.arange(IMAGES) % CLASSES
     network = _network()
-    bf16 = device.type == "cuda" or fast_precision() == "bf16"
+    step = StepShape((BATCH, 1, SIZE, SIZE), tuple(network.backbone.stages), "train")
+    precision = precision_for("auto", network, step, device).name
 
     def bare() -> None:
         network.to(device).train()
@@ -46,7 +47,7 @@ def measure() -> tuple[str, float, str]:
         batch = torch.from_numpy(images[:BATCH]).to(device)
         truth = torch.from_numpy(labels[:BATCH]).to(device)
         for _ in range(IMAGES // BATCH):
-            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
                 loss = torch.nn.functional.cross_entropy(network(batch).float(), truth)
             optimiser.zero_grad()
             loss.backward()
@@ -58,7 +59,7 @@ def measure() -> tuple[str, float, str]:
             settings = TrainerSettings(
                 phases=[Phase(1, "all", 1e-4, 1e-4, 1.0, 0.1, "cosine")],
                 batch_size=BATCH,
-                precision="bf16" if bf16 else "fp32",
+                precision=precision,
             )
             train(_job(network, images, labels, device, Path(folder)), ClassLoss(torch.ones(CLASSES)), settings)
 

@@ -54,6 +54,7 @@ class ImageTask(TaskDefaults):
 
     inputs_help = "A picture (PNG, JPEG, TIFF, BMP, WebP), or a folder or zip of them."
     augmentations: tuple[str, ...] = ("usual",)
+    batched_augmentations: tuple[str, ...] = ("usual",)
     default_options: Mapping[str, Any] = {"fit": "pad"}
 
     def __init__(

@@ -26,7 +26,7 @@ from shared.models.network import feature_width
 from shared.models.source_classifier import Classifier
 from shared.pipeline.scores import neighbours, reference_features, score_split
 from shared.strategies import _distillation, find_strategy, strategy_names
-from shared.training import trainer
+from shared.training import batches
 from shared.training.job import Job, Target
 from tests.shared.placement.double import register
 from tests.shared.small_job import small_job, small_split, with_evidence
@@ -49,7 +49,9 @@ def _job(folder: Path, device: torch.device, *, target: bool = False) -> Job:
     job = replace(job, train=job.train.of(np.arange(16)), validation=job.validation.of(np.arange(8)))
     sided = {name: _sided(getattr(job, name)) for name in ("train", "validation")}
     there = Target(*(_elsewhere(unlabelled(small_split(8, seed))) for seed in (3, 4))) if target else None
-    return replace(job, **sided, target=there, device=device, augment=lambda images, _: 1.0 - images)
+    return replace(
+        job, **sided, target=there, device=device, augment=lambda images, _: 1.0 - images, augments_batches=True
+    )
 
 
 def _sided(split: Split) -> Split:
@@ -103,10 +105,9 @@ def _classifier(backbone: Backbone) -> Classifier:
 def main() -> None:
     """Runs every case; the last line of the output is a JSON object of the error of each, null where there is none."""
     device = register()
-    # the work of accelerate, of a loader's processes and of a file is not what is shown here
+    # the work of accelerate and of a loader's processes is not what is shown here
     PartialState.default_device = property(lambda _: device)
-    trainer.DataLoader = lambda *args, num_workers, **options: DataLoader(*args, **options)
-    trainer.CHECKPOINT_SECONDS = 1e9
+    batches.DataLoader = lambda *args, num_workers, **options: DataLoader(*args, **options)
     _distillation.load_classifier = lambda backbone, _: _classifier(backbone)
     cases: dict[str, Callable[[Path, torch.device], None]] = {
         **{name: partial(_trained, name) for name in strategy_names()},
