@@ -376,7 +376,7 @@ def _usage_context(experiment: Experiment) -> UsageContext:
 
 
 def _environment(job: Job, difference: float | None, seconds: float) -> dict[str, Any]:
-    """Machine, precision, versions, time and memory of the run, and by how much the exported network, if any, differs."""
+    """Machine, precision, versions, time and memory of the run; by how much the exported network, if any, differs."""
     device = job.device
     return {
         "python": platform.python_version(),

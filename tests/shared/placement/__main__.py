@@ -11,14 +11,18 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
 from accelerate import PartialState
+from accelerate.state import AcceleratorState
 from torch.utils.data import DataLoader
 
+from medtl.task import TASK
 from shared.config.read import validate
 from shared.data.split import Split, unlabelled
+from shared.errors import RunError
 from shared.explanation.attribution import attribute, methods_for
 from shared.features.cache import FeatureRequest, cached_features
 from shared.models.backbones.module import Backbone
@@ -26,8 +30,14 @@ from shared.models.network import feature_width
 from shared.models.source_classifier import Classifier
 from shared.pipeline.scores import neighbours, reference_features, score_split
 from shared.strategies import _distillation, find_strategy, strategy_names
-from shared.training import batches
+from shared.task import Task
+from shared.tasks.images import ImageTask
+from shared.training import batches, trainer
 from shared.training.job import Job, Target
+from shared.training.objective import ClassLoss
+from shared.training.pixels import pixels_on
+from shared.training.trainer import Phase, TrainerSettings, train
+from tests.shared.placement import double
 from tests.shared.placement.double import register
 from tests.shared.small_job import small_job, small_split, with_evidence
 
@@ -35,6 +45,9 @@ PHASES = [
     {"epochs": 1, "train": "none", "lr_head": 1e-2},
     {"epochs": 1, "train": "all", "lr_head": 1e-2, "lr_backbone": 1e-2},
 ]
+SETTINGS = TrainerSettings(
+    phases=[Phase(2, "all", 1e-2, 1e-2, 0.9, 0.2, "cosine")], batch_size=8, precision="fp32", ema_decay=0.9
+)
 PLANTED = "a planted fault"
 """A case that must fail, or the double would refuse nothing."""
 OPTIONS: Mapping[str, Mapping[str, Any]] = {
@@ -83,6 +96,66 @@ def _misplaced(folder: Path, device: torch.device) -> None:
     torch.ones(2, device=device) + torch.ones(2)
 
 
+def _as_on_the_cpu(folder: Path, device: torch.device) -> None:
+    """The same history and weights as on the CPU, but for the rounding of the optimiser that is fused."""
+    rows, weights = [], []
+    for number, where in enumerate((torch.device("cpu"), device)):
+        AcceleratorState._reset_state(reset_partial_state=True)  # which knows one device
+        job = _job(folder / str(number), where)
+        rows.append(train(job, ClassLoss(torch.ones(2)), SETTINGS))
+        weights.append([one.detach().cpu() for one in job.network.parameters()])
+    for there, here in zip(*rows, strict=True):
+        assert {name: round(value, 4) for name, value in there.items()} == {
+            name: round(value, 4) for name, value in here.items()
+        }
+    assert all(torch.allclose(there, here, atol=1e-4) for there, here in zip(*weights, strict=True))
+
+
+def _read_for_each_batch(folder: Path, device: torch.device) -> None:
+    """Images that leave no room on the device."""
+    with patch.object(double, "FREE_BYTES", 1 << 10):
+        job = _job(folder, device)
+        assert pixels_on(device, [job.train]) is None
+        train(job, ClassLoss(torch.ones(2)), SETTINGS)
+
+
+def _resumed(folder: Path, device: torch.device) -> None:
+    """Killed after a checkpoint of each step, it ends with the weights of a training that was not."""
+    with patch.object(trainer, "CHECKPOINT_SECONDS", 0.0):
+        whole = _job(folder / "whole", device)
+        history = train(whole, ClassLoss(torch.ones(2)), SETTINGS)
+        calls = iter(range(3))
+        cut = replace(_job(folder / "cut", device), progress=lambda *_: next(calls))
+        try:
+            train(cut, ClassLoss(torch.ones(2)), SETTINGS)
+        except StopIteration:
+            cut = _job(folder / "cut", device)
+        assert train(cut, ClassLoss(torch.ones(2)), SETTINGS) == history
+    for one, other in zip(whole.network.parameters(), cut.network.parameters(), strict=True):
+        assert torch.equal(one.cpu(), other.cpu())
+
+
+def _diverged(folder: Path, device: torch.device) -> None:
+    """Losses are read at the end of the epoch at the latest, and the error names it."""
+    job = _job(folder, device)
+    try:
+        train(job, ClassLoss(torch.full((2,), float("nan"))), SETTINGS)
+    except RunError as error:
+        assert "in epoch 1; lower lr_head" in str(error)
+    else:
+        raise AssertionError("a loss of NaN went unnoticed")
+    assert not list(folder.iterdir())
+
+
+def _varied(task: Task, folder: Path, device: torch.device) -> None:
+    """Batches are varied where they lie, as they are on the CPU."""
+    images = torch.from_numpy(np.random.default_rng(0).random((4, task.channels, 32, 32), dtype=np.float32))
+    for kind in task.batched_augmentations:
+        there, here = (task.augment(images.to(where), range(4), kind) for where in (device, torch.device("cpu")))
+        assert there.device == device
+        assert torch.allclose(there.cpu(), here, atol=1e-6), kind
+
+
 def _extracted(folder: Path, device: torch.device) -> None:
     job = _job(folder, device)
     request = FeatureRequest(job.train.images, job.train.samples, job.spec, "placement", device)
@@ -114,6 +187,12 @@ def main() -> None:
         "multitask, masks": partial(_trained, "multitask", make=lambda job: with_evidence(job, 8), tasks=["mask"]),
         "finetune, head by a probe": partial(_trained, "finetune", head="probe"),
         "linear_probe, svm": partial(_trained, "linear_probe", head="svm"),
+        "as on the cpu": _as_on_the_cpu,
+        "read for each batch": _read_for_each_batch,
+        "resumed": _resumed,
+        "diverged": _diverged,
+        "augmentation of medtl": partial(_varied, TASK),
+        "augmentation of pictures": partial(_varied, ImageTask("pictures")),
         "extraction": _extracted,
         PLANTED: _misplaced,
         **{f"explanation, {one}": partial(_explained, one) for one in methods_for(small_job(Path()).network)},

@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from shared.training.statistics import estimate_statistics
 from shared.training.passes import stack_images
+from shared.training.statistics import estimate_statistics
 from tests.shared.small_job import small_job
 
 
