@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from benchmarks.side_by_side import best_cpu_seconds
+from benchmarks.side_by_side import Measured, best_times
 from medtl.task import TASK
 
 BATCHES = 6
@@ -14,19 +14,18 @@ BATCH = 32
 SIZE = 128
 
 
-def measure() -> tuple[str, float, str]:
-    """Returns what was measured, the time of a batch as a share of that of its images one by one, and the goal."""
+def measure() -> list[Measured]:
+    """Measures batches, beside the library image by image."""
     import torch
 
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        batch, alone = best_cpu_seconds(partial(_vary, "mri_hospitals"), partial(_vary, "mri_hospitals_monai"))
+        batch, alone = best_times(partial(_vary, "mri_hospitals"), partial(_vary, "mri_hospitals_monai"))
     finally:
         torch.set_num_threads(before)
-    each, once = (1000 * seconds / (BATCHES * BATCH) for seconds in (batch, alone))
-    what = f"mri_hospitals, {SIZE} px: {each:.2f} ms of CPU an image in batches of {BATCH}, {once:.2f} by MONAI alone"
-    return what, batch / alone, "<= 0.25"
+    what = f"augmentation mri_hospitals of {BATCHES * BATCH} images, {SIZE} px, in batches of {BATCH}, one thread"
+    return [Measured(what, batch, "MONAI, image by image", alone, "<= 0.25")]
 
 
 def _vary(kind: str) -> None:
