@@ -68,10 +68,10 @@ def test_variation_changes_the_image_but_not_what_it_shows(image: Tensor, kind: 
 
 @of_pens
 def test_thickness_varies_both_ways_whether_or_not_the_letter_moves(image: Tensor, kind: str) -> None:
-    weights = _many(image, 600, kind).sum((1, 2, 3)) / image.sum()
+    weights = _many(image, 200, kind).sum((1, 2, 3)) / image.sum()
     # position and slant alone keep the ink within 0.85 ** 2 to 1.08 ** 2 of itself
-    assert 0.08 < (weights > 1.25).float().mean() < 0.35
-    assert 0.08 < (weights < 0.65).float().mean() < 0.35
+    assert 0.05 < (weights > 1.25).float().mean() < 0.35
+    assert 0.05 < (weights < 0.65).float().mean() < 0.35
 
 
 def test_the_usual_kind_does_without_albumentations_which_asks_the_network_for_nothing() -> None:
