@@ -17,6 +17,8 @@ import torch
 from accelerate import PartialState
 from torch.utils.data import DataLoader
 
+from handwriting.task import TASK as HANDWRITING
+from medtl.task import TASK as MEDTL
 from shared.config.read import validate
 from shared.data.split import Split, unlabelled
 from shared.explanation.attribution import attribute, methods_for
@@ -26,6 +28,7 @@ from shared.models.network import feature_width
 from shared.models.source_classifier import Classifier
 from shared.pipeline.scores import neighbours, reference_features, score_split
 from shared.strategies import _distillation, find_strategy, strategy_names
+from shared.task import Task
 from shared.training import trainer
 from shared.training.job import Job, Target
 from tests.shared.placement.double import register
@@ -93,6 +96,14 @@ def _explained(method: str, folder: Path, device: torch.device) -> None:
     assert np.isfinite(attribute(job.network, images, np.array([1]), device, method)).all()
 
 
+def _augmented(task: Task, kind: str, folder: Path, device: torch.device) -> None:
+    """Varies images on the device; they come out as on the CPU."""
+    images = torch.from_numpy(np.stack(small_split(12, 0).images))
+    found = task.augment(images.to(device), range(12), kind)
+    assert found.device == device
+    torch.testing.assert_close(found.cpu(), task.augment(images, range(12), kind), rtol=0.0, atol=1e-6)
+
+
 def _classifier(backbone: Backbone) -> Classifier:
     """A classifier of the source, which random weights do not have."""
     layers = tuple(backbone.stages)[-1:]
@@ -114,6 +125,8 @@ def main() -> None:
         "finetune, head by a probe": partial(_trained, "finetune", head="probe"),
         "linear_probe, svm": partial(_trained, "linear_probe", head="svm"),
         "extraction": _extracted,
+        "augmentation, characters": partial(_augmented, HANDWRITING, "usual"),
+        "augmentation, slices": partial(_augmented, MEDTL, "mri_hospitals"),
         PLANTED: _misplaced,
         **{f"explanation, {one}": partial(_explained, one) for one in methods_for(small_job(Path()).network)},
     }
