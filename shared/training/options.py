@@ -111,7 +111,8 @@ class TrainingOptions(Section):
     augmentation: str = Field(
         "usual",
         description="random variation of training images; usual: small changes of position, shape and contrast; none: "
-        "no variation. An unknown name is refused with the list of the application's names",
+        "no variation. Names that end with that of a library, such as usual_monai or usual_albumentations, run the "
+        "library itself, image by image. An unknown name is refused with the list of the application's names",
     )
     precision: Asked = Field(
         "auto",

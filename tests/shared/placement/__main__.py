@@ -19,7 +19,8 @@ from accelerate import PartialState
 from accelerate.state import AcceleratorState
 from torch.utils.data import DataLoader
 
-from medtl.task import TASK
+from handwriting.task import TASK as HANDWRITING
+from medtl.task import TASK as MEDTL
 from shared.config.read import validate
 from shared.data.split import Split, unlabelled
 from shared.errors import RunError
@@ -147,15 +148,6 @@ def _diverged(folder: Path, device: torch.device) -> None:
     assert not list(folder.iterdir())
 
 
-def _varied(task: Task, folder: Path, device: torch.device) -> None:
-    """Batches are varied where they lie, as they are on the CPU."""
-    images = torch.from_numpy(np.random.default_rng(0).random((4, task.channels, 32, 32), dtype=np.float32))
-    for kind in task.batched_augmentations:
-        there, here = (task.augment(images.to(where), range(4), kind) for where in (device, torch.device("cpu")))
-        assert there.device == device
-        assert torch.allclose(there.cpu(), here, atol=1e-6), kind
-
-
 def _extracted(folder: Path, device: torch.device) -> None:
     job = _job(folder, device)
     request = FeatureRequest(job.train.images, job.train.samples, job.spec, "placement", device)
@@ -166,6 +158,14 @@ def _explained(method: str, folder: Path, device: torch.device) -> None:
     job = _job(folder, device)
     images = np.stack(job.validation.images[:1])
     assert np.isfinite(attribute(job.network, images, np.array([1]), device, method)).all()
+
+
+def _augmented(task: Task, kind: str, folder: Path, device: torch.device) -> None:
+    """Varies images on the device; they come out as on the CPU."""
+    images = torch.from_numpy(np.stack(small_split(12, 0).images))
+    found = task.augment(images.to(device), range(12), kind)
+    assert found.device == device
+    torch.testing.assert_close(found.cpu(), task.augment(images, range(12), kind), rtol=0.0, atol=1e-6)
 
 
 def _classifier(backbone: Backbone) -> Classifier:
@@ -191,9 +191,10 @@ def main() -> None:
         "read for each batch": _read_for_each_batch,
         "resumed": _resumed,
         "diverged": _diverged,
-        "augmentation of medtl": partial(_varied, TASK),
-        "augmentation of pictures": partial(_varied, ImageTask("pictures")),
         "extraction": _extracted,
+        "augmentation, characters": partial(_augmented, HANDWRITING, "usual"),
+        "augmentation, pictures": partial(_augmented, ImageTask("pictures"), "usual"),
+        "augmentation, slices": partial(_augmented, MEDTL, "mri_hospitals"),
         PLANTED: _misplaced,
         **{f"explanation, {one}": partial(_explained, one) for one in methods_for(small_job(Path()).network)},
     }
