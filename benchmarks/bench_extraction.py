@@ -30,7 +30,12 @@ class Bytes(Sequence[Image]):
     def __getitem__(self, index):  # type: ignore[no-untyped-def]
         return self.store[index] / np.float32(255)
 
-    def as_bytes(self, indices: Sequence[int]) -> NDArray[np.uint8]:
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes of one image."""
+        return FRAME * FRAME
+
+    def stored(self, indices: Sequence[int]) -> NDArray[np.uint8]:
         """Gets the images at `indices`, uint8 [N, 1, size, size]."""
         return self.store[np.asarray(indices)]
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -28,8 +28,8 @@ BATCH = 16
 """Images of one forward pass on a CPU; faster than 32 on two cores, as maps of a smaller batch stay in its cache."""
 GPU_BATCH, GPU_BYTES = 1024, 1 << 28
 """On a GPU: images of one forward pass at most, and bytes of images that are moved there at once."""
-GPU_PASS_BYTES = 1 << 26
-"""On a GPU: bytes of one forward pass as float32, which bounds its maps: 1,024 images of 128 x 128 pixels in grey."""
+PASS_BYTES = 1 << 26
+"""Bytes of one forward pass as float32, which bounds its maps: 1,024 images of 128 x 128 pixels in grey."""
 log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
@@ -37,11 +37,15 @@ Progress = Callable[[int, int], None]
 
 
 @runtime_checkable
-class ByteImages(Protocol):
-    """Images that are stored as bytes, where 255 stands for 1."""
+class ReadTogether(Protocol):
+    """Images of which many are read at once, as they are stored."""
 
-    def as_bytes(self, indices: Sequence[int]) -> NDArray[np.uint8]:
-        """Reads the images at `indices`, uint8 [N, channels, size, size]."""
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes of one image."""
+
+    def stored(self, indices: Sequence[int]) -> NDArray[Any]:
+        """Reads the images at `indices`, [N, channels, size, size]: uint8, where 255 stands for 1, or float16."""
 
 
 class FeatureBlocks:
@@ -181,17 +185,16 @@ def _forward_passes(
 ) -> Iterator[tuple[list[int], dict[str, torch.Tensor]]]:
     """Yields the indices of each batch and the maps of all layers for its images.
 
-    Images that are stored as bytes go to a GPU as bytes, many batches at once; they are scaled, enlarged and brought to
-    three channels there, in bfloat16.
+    Images go to a GPU as they are stored, many batches at once; they are scaled, enlarged and brought to three channels
+    there, in bfloat16.
     """
     device = request.device
     backbone.to(device).eval()
     on_gpu = device.type == "cuda"
-    size, at_once = BATCH, BATCH
-    if on_gpu:
-        values = request.spec.channels * request.spec.size**2
-        size = max(1, min(GPU_BATCH, GPU_PASS_BYTES // (4 * values)))
-        at_once = max(size, GPU_BYTES // (values if isinstance(request.images, ByteImages) else 4 * values))
+    exact = 4 * request.spec.channels * request.spec.size**2
+    size = max(1, min(GPU_BATCH if on_gpu else BATCH, PASS_BYTES // exact))
+    each = request.images.stored_bytes if isinstance(request.images, ReadTogether) else exact
+    at_once = max(size, GPU_BYTES // each) if on_gpu else size
     for first in range(0, len(indices), at_once):
         group = list(indices[first : first + at_once])
         pixels = stacked(request.images, group).to(device)
@@ -210,15 +213,15 @@ def stacked(images: Sequence[Image], indices: Sequence[int]) -> torch.Tensor:
         indices: Indices of the images to stack, in order; at least one.
 
     Returns:
-        [len(indices), channels, size, size]: uint8 if `images` are stored as bytes, else float32 in 0..1.
+        [len(indices), channels, size, size]: uint8 or float16 as `images` are stored, else float32 in 0..1.
     """
     if isinstance(images, Chosen):
         return stacked(images.images, [images.indices[i] for i in indices])
-    if isinstance(images, ByteImages):
-        return torch.from_numpy(images.as_bytes(indices))
+    if isinstance(images, ReadTogether):
+        return torch.from_numpy(images.stored(indices))
     return torch.from_numpy(np.stack([images[i] for i in indices]))
 
 
 def unit_range(pixels: torch.Tensor) -> torch.Tensor:
-    """Converts images to float32 in 0..1; uint8 is divided by 255, float32 returned as it is."""
-    return pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels
+    """Converts images to float32 in 0..1: uint8 is divided by 255."""
+    return pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels.float()

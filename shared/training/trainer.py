@@ -45,8 +45,8 @@ from shared.training.selection import LABEL_FREE, LAST, RULES
 
 CHECKPOINT_SECONDS = 20.0
 """Seconds between checkpoints: at most so much work is lost in a kill. Writing one of a ResNet-18 takes about 0.3 s."""
-EVALUATION_BATCH = 64
-"""Images of one forward pass outside of training."""
+EVALUATION_BATCH, EVALUATION_BYTES = 64, 1 << 26
+"""Images of one forward pass outside of training at most, and their bytes, which bound its maps."""
 
 log = logging.getLogger(__name__)
 Precision = Literal["auto", "fp32", "bf16"]
@@ -372,8 +372,10 @@ def predict_features(network: Network, split: Split, device: torch.device) -> It
         device: Device to compute on.
     """
     network.to(device).eval()
-    for start in range(0, len(split.samples), EVALUATION_BATCH):
-        stop = min(start + EVALUATION_BATCH, len(split.samples))
+    count = len(split.samples)
+    size = max(1, min(EVALUATION_BATCH, EVALUATION_BYTES // split.images[0].nbytes)) if count else 1
+    for start in range(0, count, size):
+        stop = min(start + size, count)
         yield network.features(stack_images(split, start, stop).to(device))
 
 
