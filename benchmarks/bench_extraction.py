@@ -30,7 +30,7 @@ class Bytes(Sequence[Image]):
     def __getitem__(self, index):  # type: ignore[no-untyped-def]
         return self.store[index] / np.float32(255)
 
-    def as_bytes(self, indices: Sequence[int]) -> NDArray[np.uint8]:
+    def stored(self, indices: Sequence[int]) -> NDArray[np.uint8]:
         """Gets the images at `indices`, uint8 [N, 1, size, size]."""
         return self.store[np.asarray(indices)]
 

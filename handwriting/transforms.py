@@ -208,5 +208,5 @@ def images(
         with naming(sample.source):
             return preprocess(pixels, spec)
 
-    store = PixelStore(__name__, spec, content_hash, as_bytes=True)
+    store = PixelStore(__name__, spec, content_hash, "uint8")
     return store.images(samples, make, progress)

@@ -25,8 +25,8 @@ BATCH = 16
 """Images of one forward pass on a CPU; faster than 32 on two cores, as maps of a smaller batch stay in its cache."""
 GPU_BATCH = 1024
 """On a GPU: images of one forward pass at most."""
-GPU_PASS_BYTES = 1 << 26
-"""On a GPU: bytes of one forward pass as float32, which bounds its maps: 1,024 images of 128 x 128 pixels in grey."""
+PASS_BYTES = 1 << 26
+"""Bytes of one forward pass as float32, which bounds its maps: 1,024 images of 128 x 128 pixels in grey."""
 log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
@@ -172,9 +172,8 @@ def _forward_passes(
     device, done = request.device, 0
     backbone.to(device).eval()
     on_gpu = device.type != "cpu"
-    size = BATCH
-    if on_gpu:
-        size = max(1, min(GPU_BATCH, GPU_PASS_BYTES // (4 * request.spec.channels * request.spec.size**2)))
+    exact = 4 * request.spec.channels * request.spec.size**2
+    size = max(1, min(GPU_BATCH if on_gpu else BATCH, PASS_BYTES // exact))
     for batch, images in batches_on(device, request.images, indices, size):
         with torch.autocast(device.type, torch.bfloat16, enabled=on_gpu):
             maps = backbone(images.contiguous(memory_format=torch.channels_last))

@@ -11,8 +11,8 @@ from shared.data.split import Split
 from shared.models.network import Network
 from shared.training.pixels import batches_on, stacked, unit_range
 
-EVALUATION_BATCH = 64
-"""Images of one forward pass outside of training."""
+EVALUATION_BATCH, EVALUATION_BYTES = 64, 1 << 26
+"""Images of one forward pass outside of training at most, and their bytes as float32, which bound its maps."""
 
 
 @torch.no_grad()
@@ -25,7 +25,9 @@ def predict_features(network: Network, split: Split, device: torch.device) -> It
         device: Device to compute on.
     """
     network.to(device).eval()
-    for _, images in batches_on(device, split.images, range(len(split.samples)), EVALUATION_BATCH):
+    count = len(split.samples)
+    size = max(1, min(EVALUATION_BATCH, EVALUATION_BYTES // split.images[0].nbytes)) if count else 1
+    for _, images in batches_on(device, split.images, range(count), size):
         yield network.features(images)
 
 
@@ -36,6 +38,6 @@ def stack_images(split: Split, start: int, stop: int, device: torch.device) -> T
         split: The images.
         start: Index of the first image.
         stop: Index after the last image, above `start`.
-        device: The device; images that are stored as bytes are moved there as bytes.
+        device: The device; images are moved there as they are stored.
     """
     return unit_range(stacked(split.images, range(start, stop)).to(device))

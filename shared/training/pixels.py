@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -20,11 +20,11 @@ FREE_SHARE = 4
 
 
 @runtime_checkable
-class ByteImages(Protocol):
-    """Images that are stored as bytes, where 255 stands for 1."""
+class ReadTogether(Protocol):
+    """Images of which many are read at once, as they are stored."""
 
-    def as_bytes(self, indices: Sequence[int]) -> NDArray[np.uint8]:
-        """Reads the images at `indices`, uint8 [N, channels, size, size]."""
+    def stored(self, indices: Sequence[int]) -> NDArray[Any]:
+        """Reads the images at `indices`, [N, channels, size, size]: uint8, where 255 stands for 1, or float16."""
 
 
 def stacked(images: Sequence[Image], indices: Sequence[int]) -> Tensor:
@@ -35,17 +35,17 @@ def stacked(images: Sequence[Image], indices: Sequence[int]) -> Tensor:
         indices: Indices of the images to stack, in order; at least one.
 
     Returns:
-        [len(indices), channels, size, size]: uint8 if `images` are stored as bytes, else float32 in 0..1.
+        [len(indices), channels, size, size]: uint8 or float16 as `images` are stored, else float32 in 0..1.
     """
     if isinstance(images, Chosen):
         return stacked(images.images, [images.indices[i] for i in indices])
-    if isinstance(images, ByteImages):
-        return torch.from_numpy(images.as_bytes(indices))
+    if isinstance(images, ReadTogether):
+        return torch.from_numpy(images.stored(indices))
     return torch.from_numpy(np.stack([images[i] for i in indices]))
 
 
 def unit_range(pixels: Tensor) -> Tensor:
-    """Converts images to float32 in 0..1; uint8 is divided by 255, float32 returned as it is."""
+    """Converts images to float32 in 0..1; uint8 is divided by 255."""
     return pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels.float()
 
 

@@ -2,23 +2,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import torch
 
-from shared.data.split import Chosen
-from shared.tasks.image_transforms import ByteImages
 from shared.training.augmented import Augmented
-from shared.training.pixels import DevicePixels, batches_on, stacked, unit_range
+from shared.training.pixels import DevicePixels, batches_on, stacked
 from tests.shared.small_job import small_split
 
 CPU = torch.device("cpu")
-
-
-def test_bytes_become_the_numbers_that_reading_one_by_one_gives() -> None:
-    images = ByteImages(np.arange(256, dtype=np.uint8).reshape(4, 1, 8, 8))
-    chosen = Chosen(images, [3, 1])
-    assert stacked(chosen, [0, 1]).dtype == torch.uint8
-    assert torch.equal(unit_range(stacked(chosen, [0, 1])), torch.from_numpy(np.stack([images[3], images[1]])))
 
 
 def test_batches_come_in_order_whatever_their_size() -> None:
