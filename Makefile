@@ -49,8 +49,8 @@ test: setup ## The default tests, under 6 minutes on two idle cores
 test-slow: setup ## The tests that take longer
 	$(BIN)/python -m pytest -q -m slow
 
-bench: setup ## Measure speed as ratios, each against its goal; the table is also runs/bench.md
-	$(BIN)/python -m benchmarks --out runs/bench.md
+bench: setup ## Measure speed as ratios, each beside a peer; the table goes into docs/reference/speed.md
+	$(BIN)/python -m benchmarks --out docs/reference/speed-table.md
 
 examples: setup ## Run the programs of examples/ whole; REVIEWS=, FNC=, DHCD= and NHCD= name the data, else they are generated
 	$(BIN)/python examples/digits/digits.py --out runs/examples/digits

@@ -7,15 +7,15 @@ before, in a cache that both read: a training for each of the two networks and t
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import yaml
 
-from benchmarks.side_by_side import empty_cache
+from benchmarks.side_by_side import Measured, Times, empty_cache, timed
 from shared.io.atomic import read_json
 
 GOAL = 0.15
@@ -24,25 +24,25 @@ SEEDS = 3
 MEASURED = ("auc", "accuracy", "sensitivity", "specificity", "brier")
 
 
-def measure() -> tuple[str, float, str] | None:
-    """Returns (what, processor time of the comparison over that of 12 trainings, goal); None without the real data."""
+def measure() -> list[Measured] | str:
+    """Measures one comparison beside trainings; returns what is needed where data or weights are not named."""
     data, weights = os.environ.get("MEDTL_DATA"), os.environ.get("MEDTL_WEIGHTS")
     if not data or not weights:
-        return None
+        return "MEDTL_DATA and MEDTL_WEIGHTS"
     with tempfile.TemporaryDirectory() as made, empty_cache():
         folder = Path(made)
         plan = _plan(Path(data) / "navoneel.zip", Path(weights))
         (folder / "twelve.yaml").write_text(yaml.safe_dump(plan), encoding="utf-8")
-        together = _cpu_seconds(folder, "compare", "twelve.yaml")
+        together = timed(partial(_call, folder, "compare", "twelve.yaml"))
         cells = sorted((folder / "runs/compare/twelve").glob("*-seed0-*"))
-        alone = 0.0
+        alone = list[Times]()
         for cell in cells:  # one seed stands for all
-            alone += SEEDS * _cpu_seconds(folder, "train", str(cell / "config.yaml"), "--out", f"alone-{cell.name}")
+            train = partial(_call, folder, "train", str(cell / "config.yaml"), "--out", f"alone-{cell.name}")
+            alone.append(timed(train))
             _refuse_other_numbers(cell, folder / f"alone-{cell.name}")
-    print(
-        f"comparison {together:.1f} s, {SEEDS * len(cells)} trainings {alone:.1f} s of processor time", file=sys.stderr
-    )
-    return "processor time, 12 linear probes in one comparison / each by `train`", together / alone, f"<= {GOAL}"
+    apart = Times(SEEDS * sum(one.cpu for one in alone), SEEDS * sum(one.wall for one in alone))
+    what = f"{SEEDS * len(cells)} linear probes in one `compare`, with equal numbers"
+    return [Measured(what, together, "each by `train`", apart, f"<= {GOAL}")]
 
 
 def _plan(data: Path, weights: Path) -> dict[str, object]:
@@ -62,13 +62,10 @@ def _plan(data: Path, weights: Path) -> dict[str, object]:
     }
 
 
-def _cpu_seconds(folder: Path, *words: str) -> float:
-    """Runs a command in a folder; returns the processor time of it and of all its processes, in seconds."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+def _call(folder: Path, *words: str) -> None:
+    """Runs a command in a folder."""
     command = [sys.executable, "-c", "from medtl.cli import main; main()", *words]
     subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def _refuse_other_numbers(cell: Path, alone: Path) -> None:

@@ -12,14 +12,19 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.made_run import made_run, made_series
-from benchmarks.side_by_side import best_seconds
+from benchmarks.side_by_side import Measured, best_times
 from shared.cli.support import EXIT_NOT_ASSESSED
 
 REPEATS = 7
 
 
-def against_import(package: str) -> float:
-    """Computes the time of a prediction over the time of an import."""
+def against_import(package: str, goal: str) -> list[Measured]:
+    """Measures a prediction beside an import.
+
+    Args:
+        package: What is imported.
+        goal: Goal of the ratio.
+    """
     with made_run() as run, made_series(1) as series, tempfile.TemporaryDirectory() as bytecode:
         (scan,) = series.glob("*.dcm")
         medtl = str(Path(sys.executable).with_name("medtl"))
@@ -31,9 +36,9 @@ def against_import(package: str) -> float:
             if code not in (0, EXIT_NOT_ASSESSED):
                 raise RuntimeError(f"{words[0]} ended with {code}")
 
-        ours, theirs = best_seconds(
+        ours, theirs = best_times(
             lambda: call(medtl, "predict", str(scan), "--model", str(run)),
             lambda: call(sys.executable, "-c", f"import {package}"),
             repeats=REPEATS,
         )
-    return ours / theirs
+    return [Measured("`medtl predict scan.dcm` in a new process", ours, f"python -c 'import {package}'", theirs, goal)]

@@ -67,7 +67,8 @@ def main() -> None:
     if given.out.is_file():
         done = {(cell["recipe"], cell["division"]) for cell in map(json.loads, given.out.read_text().splitlines())}
     labels = np.array(tree["tumour"])
-    features = {kind: _features(given.folder / name, len(labels), given.weights) for kind, name in PICTURES.items()}
+    probed = {kind for what, (kind, epochs, _) in CELLS.items() if what in given.recipes and not epochs}
+    features = {kind: _features(given.folder / PICTURES[kind], len(labels), given.weights) for kind in probed}
     for division in given.divisions:
         rows = {name: np.array(value) for name, value in tree["divisions"][division].items()}
         for what, (kind, epochs, varied) in CELLS.items():

@@ -33,7 +33,6 @@ from shared.pipeline.fit import fit
 from shared.pipeline.preflight import preflight
 from shared.samples import Dataset
 from shared.task import positive_classes
-from shared.training.precision import fast_precision
 
 RECIPES = (PROBE, PROBE_AUTO, FINETUNE)
 FILES = {"squeezenet1_1": "squeezenet1_1-imagenet.pth", "mobilenet_v2": "mobilenet_v2-imagenet-bnfolded.pth"}
@@ -94,7 +93,7 @@ def _cells(trial: Trial, seed: int, wanted: list[tuple[str, str]], data: Path, s
 
 def config_of(trial: Trial, backbone: str, name: str, images: int, seed: int) -> Config:
     """Writes the configuration of a cell."""
-    tree = recipe(name, images, precision=fast_precision())
+    tree = recipe(name, images)
     weights = str(Path(os.environ["MEDTL_WEIGHTS"]) / FILES[backbone])
     tree["backbone"] = {"name": backbone, "weights": weights, **trial.backbone, **tree.get("backbone", {})}
     return validate(Config, {"seed": seed, "data": {"options": dict(trial.options)}, **tree}, origin=trial.name)

@@ -33,7 +33,8 @@ class HandwritingTask(TaskDefaults):
     data_example = "letters.zip"
     synthetic_name = "glyphs"
     default_options: Mapping[str, Any] = Settings.defaults()
-    augmentations: tuple[str, ...] = ("usual", "scenes")
+    augmentations: tuple[str, ...] = ("usual", "scenes", "usual_albumentations")
+    batched_augmentations: tuple[str, ...] = ("usual",)
 
     def load(
         self, source: Path, *, options: Mapping[str, Any], unlabelled: bool = False, meanings: Meanings = NO_MEANINGS
@@ -155,7 +156,8 @@ class HandwritingTask(TaskDefaults):
             images: float32 [n, 1, size, size], 0 to 1.
             seeds: Seed of the draws of each image, 0 to 2**32 - 1.
             kind: One of `augmentations`: "usual" moves, bends and thickens; "scenes" also shows the character on ruled
-                paper, a blackboard or a photograph, in the frame of the default margin.
+                paper, a blackboard or a photograph, in the frame of the default margin. Those that end with
+                `_albumentations` run Albumentations itself, image by image.
 
         Returns:
             float32 of the same shape, 0 to 1; a new tensor.
@@ -164,10 +166,9 @@ class HandwritingTask(TaskDefaults):
             ConfigError: There is no such kind.
         """
         self.check_augmentation(kind)
-        from handwriting import scenes, transforms
-        from shared.training.augmented import one_by_one
+        from handwriting import augmentation
 
-        return one_by_one(scenes.shown if kind == "scenes" else transforms.augment)(images, seeds)
+        return augmentation.augment(images, seeds, kind)
 
     def read_inputs(self, paths: Sequence[Path]) -> Iterable[Item]:
         """Reads the inputs of `predict`, one at a time: an item for each picture of a character.

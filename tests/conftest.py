@@ -7,7 +7,7 @@ import gc
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,14 @@ def _private_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _trainings_in_fp32(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Lets no training time its precision: under "auto" it would be the machine's, and tests at random."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("shared.processes.processor.CPU_INFO", tmp_path_factory.mktemp("no-processor") / "cpuinfo")
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -144,8 +152,8 @@ def tiny_words(characters: Path) -> tuple[str, ...]:
     return (
         f"data.source={characters}",
         "backbone={name: convnet_small, weights: random, size: 32, layers: [block2], pooling: avg_2x2}",
-        "strategy={name: finetune, augmentation: none, batch_size: 8, phases: [{epochs: 8, train: all, "
-        "lr_head: 0.01, lr_backbone: 0.003}]}",
+        "strategy={name: finetune, augmentation: none, precision: fp32, batch_size: 8, phases: [{epochs: 8, "
+        "train: all, lr_head: 0.01, lr_backbone: 0.003}]}",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,42 +15,57 @@ from benchmarks import certificates
 from benchmarks.finetune_peers import interval
 from benchmarks.rubbish import CAUGHT, catching
 from benchmarks.rubbish_images import CHOOSING, SHOWING, coarse_noise, gradient, screen, shapes, text, view, white_noise
+from benchmarks.side_by_side import Measured, Times, timed
 from shared.evaluation.decision.aggregation import Aggregation
 
 
 class _Module:
-    def __init__(self, *measured: object) -> None:
+    def __init__(self, *measured: Measured | str) -> None:
         self.measured = measured
 
     def measure(self) -> object:
         if not self.measured:
             raise RuntimeError("no such thing")
-        return self.measured if len(self.measured) > 1 else None
+        return self.measured[0] if isinstance(self.measured[0], str) else self.measured
 
 
 def test_every_goal_is_judged_and_one_that_breaks_off_stops_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    quick, slow = Times(1.0, 4.0), Times(2.0, 5.0)
     modules = {
-        "benchmarks.bench_extraction": _Module("features", 0.97, ">= 0.95"),
-        "benchmarks.bench_cold_torch": _Module("cold", 0.40, "<= 0.35"),
+        "benchmarks.bench_extraction": _Module(
+            Measured("features", slow, "bare", quick, ">= 0.75", "wall"),
+            Measured("again", slow, "bare", quick, ">= 0.75"),
+        ),
+        "benchmarks.bench_cold_torch": _Module(Measured("cold", quick, "import", slow, "<= 0.5")),
         "benchmarks.bench_head": _Module(),
-        "benchmarks.bench_fixed_extractor": _Module(None),
+        "benchmarks.bench_fixed_extractor": _Module("MEDTL_DATA"),
     }
     monkeypatch.setattr(table.importlib, "import_module", modules.__getitem__)
-    out = tmp_path / "runs" / "bench.md"
+    monkeypatch.setattr(table, "_machine", lambda: "Measured on a machine.")
+    out = tmp_path / "docs" / "table.md"
     names = [name.removeprefix("benchmarks.bench_") for name in modules]
     monkeypatch.setattr(sys, "argv", ["benchmarks", *names, "--out", str(out)])
     assert table.main() == 1
     assert out.read_text().splitlines() == [
-        "| what | ratio | goal |  |",
-        "| --- | ---: | --- | --- |",
-        "| features | 0.970 | >= 0.95 | reached |",
-        "| cold | 0.400 | <= 0.35 | missed |",
-        "| head |  |  | broke off: RuntimeError: no such thing |",
-        "| fixed_extractor |  |  | needs MEDTL_DATA and MEDTL_WEIGHTS |",
+        "Measured on a machine.",
+        "",
+        "| what | CPU s | wall s | beside | CPU s | wall s | ratio | goal |  |",
+        "| --- | ---: | ---: | --- | ---: | ---: | ---: | --- | --- |",
+        "| features | 2 | 5 | bare | 1 | 4 | 0.800 (wall) | >= 0.75 | reached |",
+        "| again | 2 | 5 | bare | 1 | 4 | 0.500 (cpu) | >= 0.75 | missed |",
+        "| cold | 1 | 4 | import | 2 | 5 | 0.500 (cpu) | <= 0.5 | reached |",
+        "| head |  |  |  |  |  |  |  | broke off: RuntimeError: no such thing |",
+        "| fixed_extractor |  |  |  |  |  |  |  | needs MEDTL_DATA |",
     ]
     assert "missed" in capsys.readouterr().out
+
+
+def test_processes_that_an_action_starts_count_as_its_processor_time() -> None:
+    busy = "sum(range(3_000_000))"
+    taken = timed(lambda: subprocess.run([sys.executable, "-c", busy], check=True))
+    assert taken.cpu > 0.01
 
 
 def test_an_unknown_benchmark_is_wrong_usage(

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
 from medtl.random_contrast import Curve, Power
+from shared.augmentation.noise import normal_numbers
 
 TRUNCATED = 4.0
 """Standard deviations at which a Gaussian ends, as in MONAI's `GaussianFilter`."""
@@ -128,12 +129,8 @@ def gaussian_noise(images: Tensor, drawn: Sequence[tuple[float, int]], transform
 
 
 def _noise(images: Tensor, drawn: Sequence[tuple[float, int]], channels: int) -> Tensor:
-    """[n, channels, size, size] normal numbers, drawn on the CPU: the same on every device."""
-    noise = torch.empty(len(images), channels, *images.shape[2:])
-    generator = torch.Generator()
-    for row, (std, seed) in enumerate(drawn):
-        noise[row].normal_(0.0, std, generator=generator.manual_seed(seed))
-    return noise.to(images.device)
+    """[n, channels, size, size] normal numbers."""
+    return normal_numbers((len(images), channels, *images.shape[2:]), drawn, images.device)
 
 
 def _each(numbers: Sequence[float] | NDArray[np.float64], images: Tensor) -> Tensor:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import grid_sample
 
 from medtl.strip import stripped
+from shared.augmentation.resampling import resample
 
 
 def strip(images: Tensor, rims: Sequence[float], transform: Any) -> Tensor:
@@ -46,16 +46,4 @@ def affine(images: Tensor, matrices: Sequence[Sequence[float]], transform: Any) 
             in pixels from the centre.
         transform: The `RandAffine`, which says how is interpolated, and what lies beyond an image.
     """
-    size = images.shape[-1]
-    down_down, down_right, down, right_down, right_right, right = (
-        torch.tensor(matrices, dtype=torch.float64).to(torch.float32).to(images.device).T[..., None, None]
-    )
-    pixel = 2.0 / size
-    places = (torch.arange(size, device=images.device, dtype=torch.float32) - (size - 1) / 2) * pixel
-    rows, columns = places[:, None], places[None, :]
-    # grid_sample takes columns first, in halves of the side from the centre
-    grid = images.new_empty(len(images), 2, size, size)
-    torch.add(right_right * columns, right_down * rows + right * pixel, out=grid[:, 0])
-    torch.add(down_right * columns, down_down * rows + down * pixel, out=grid[:, 1])
-    grid = grid.permute(0, 2, 3, 1)
-    return grid_sample(images, grid, mode=transform.mode, padding_mode=transform.padding_mode, align_corners=False)
+    return resample(images, matrices, mode=transform.mode, padding_mode=transform.padding_mode)

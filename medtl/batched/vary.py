@@ -9,6 +9,7 @@ from torch import Tensor
 
 from medtl.batched.steps import Drawn, draw, steps
 from medtl.chain import Chain
+from shared.augmentation.rows import change_rows
 
 
 def vary(images: Tensor, seeds: Sequence[int], chain: Chain) -> Tensor:
@@ -50,7 +51,5 @@ def _apply(images: Tensor, drawn: Sequence[Drawn | None]) -> None:
     for rows in rows_of.values():
         chosen = [one for one in (drawn[row] for row in rows) if one is not None]
         transform = chosen[0].transform
-        index = torch.tensor(rows, device=images.device)
-        step = steps()[type(transform)]
-        changed = step.apply(images.index_select(0, index), [one.values for one in chosen], transform)
-        images.index_copy_(0, index, changed)
+        apply = steps()[type(transform)].apply
+        change_rows(images, rows, apply, [one.values for one in chosen], transform)

@@ -8,7 +8,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from shared.training.job import Job
-from shared.training.trainer import stack_images
+from shared.training.passes import stack_images
 
 CHEAP_OPERATIONS = 1e14
 """Most floating-point operations of a training that counts as cheap: an hour or two of one CPU core.
@@ -36,7 +36,7 @@ def training_operations(job: Job, options: Any) -> float:
     job.network.eval()
     device = next(job.network.parameters()).device
     with FlopCounterMode(display=False) as counter:
-        job.network(stack_images(job.train, 0, 1).to(device))
+        job.network(stack_images(job.train, 0, 1, device))
     job.network.train(was_training)
     images = len(job.train.samples) + (0 if job.target is None else len(job.target.train.samples))
     epochs = sum(phase.epochs for phase in getattr(options, "phases", ())) or 1

@@ -97,8 +97,8 @@ def write_truth(job: Job, strategy: Strategy, splits: Mapping[str, Split]) -> No
         }
         write_json(job.folder / EPOCHS_FOLDER / f"{name}.json", tree)
         if name != "test":
-            features = torch.cat([block.float().cpu() for block in strategy.features(job, split)]).numpy()
-            write_array(job.folder / EPOCHS_FOLDER / f"features-{name}.npy", features.astype(np.float16))
+            blocks = [block.float().cpu().numpy().astype(np.float16) for block in strategy.features(job, split)]
+            write_array(job.folder / EPOCHS_FOLDER / f"features-{name}.npy", np.concatenate(blocks))
 
 
 @dataclass(frozen=True)

@@ -128,7 +128,9 @@ def search_keys(descriptors: Descriptors) -> tuple[NDArray[np.float32], NDArray[
     Returns:
         Two arrays float32 [N, 144] of unit vectors.
     """
-    whole, content = np.split(descriptors[:, PICTURE**2 :].astype(np.float32) - 128.0, 2, axis=1)
+    keys = descriptors[:, PICTURE**2 :].astype(np.float32)
+    keys -= 128.0
+    whole, content = np.split(keys, 2, axis=1)
     return unit(whole), unit(content)
 
 

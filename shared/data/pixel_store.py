@@ -5,10 +5,15 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import os
+import shutil
+import tempfile
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Self, overload
+from pathlib import Path
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +29,8 @@ from shared.task import Image, Preprocessing
 BLOCK_BYTES = 1 << 26
 """Images that are in memory at once while they are made."""
 LEVELS = np.float32(255)
+StoredType = Literal["uint8", "float16"]
+"""How a value is stored: as a byte, where 255 stands for 1, off by up to 1/510; or as float16, off by up to 1/4,096."""
 
 
 @dataclass(frozen=True)
@@ -31,16 +38,17 @@ class PixelStore:
     """The store of the images of one dataset under one preprocessing.
 
     Attributes:
-        module: Name of the module that makes the images; `code_hash` of it is part of the key.
+        module: Name of the module that makes the images; `code_hash` of it is part of the key. None: they are kept for
+            this process alone. So they are where the module lies in no file.
         spec: The preprocessing.
         content_hash: Hash over the bytes of the data.
-        as_bytes: Whether values are stored as bytes, where 255 stands for 1; else as float32, exactly as they are.
+        stored_as: Type of the stored values.
     """
 
-    module: str
+    module: str | None
     spec: Preprocessing
     content_hash: str
-    as_bytes: bool
+    stored_as: StoredType
 
     def images(
         self, samples: Sequence[Sample], make: Callable[[Sample], Image], progress: Callable[[int, int], None]
@@ -56,19 +64,24 @@ class PixelStore:
             DataError: Files are damaged; the message counts them and describes the first five. Nothing is stored.
         """
         names = [f"{sample.id}:{sample.frame}" for sample in samples]
-        folder = cache_folder("images") / self._key()
+        key = self._key()
+        scratch = None if key else _Scratch()
+        folder = scratch.folder if scratch else cache_folder("images") / str(key)
         store = ArrayStore(folder)
         if store.missing(names):
             with alone_in(folder):
                 store = ArrayStore(folder)
                 self._add(store, names, samples, make, progress)
         progress(len(samples), len(samples))
-        rows = store.rows(names)
-        return StoredBytes(rows) if self.as_bytes else StoredImages(rows)
+        return StoredImages(store.rows(names), key, scratch)
 
-    def _key(self) -> str:
+    def _key(self) -> str | None:
+        """SHA-256 of what determines the images; None where nothing says by which code they are made."""
+        code = None if self.module is None else code_hash(self.module)
+        if code is None:
+            return None
         spec = self.spec
-        facts = [code_hash(self.module), spec.size, spec.channels, dict(spec.options), self.content_hash, self.as_bytes]
+        facts = [code, spec.size, spec.channels, dict(spec.options), self.content_hash, self.stored_as]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
     def _add(
@@ -96,9 +109,9 @@ class PixelStore:
         done = itertools.count(len(samples) - len(missing) + 1)
         with store.adding([names[i] for i in missing]) as add, ThreadPoolExecutor(cores()) as threads:
             for block in _blocks(missing, blank.nbytes):
-                rows = np.empty((len(block), *blank.shape), dtype=np.uint8 if self.as_bytes else np.float32)
+                rows = np.empty((len(block), *blank.shape), dtype=self.stored_as)
                 for place, image in enumerate(threads.map(made, [samples[i] for i in block])):
-                    rows[place] = np.rint(image * LEVELS) if self.as_bytes else image
+                    rows[place] = np.rint(image * LEVELS) if self.stored_as == "uint8" else image
                     progress(next(done), len(samples))
                 add(rows)
             if faults:
@@ -110,15 +123,35 @@ def _blocks(indices: Sequence[int], bytes_each: int) -> Iterator[Sequence[int]]:
     return (indices[start : start + step] for start in range(0, len(indices), step))
 
 
+class _Scratch:
+    """A folder in the cache that is deleted with this object, at the latest when the process ends."""
+
+    def __init__(self) -> None:
+        above = cache_folder("images")
+        above.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder = Path(tempfile.mkdtemp(prefix="scratch-", dir=above))
+        weakref.finalize(self, _delete, self.folder, os.getpid())
+
+
+def _delete(folder: Path, process: int) -> None:
+    if os.getpid() == process:  # not in a process that was forked from it
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 class StoredImages(Sequence[Image]):
-    """Images float32 [channels, size, size], 0 to 1, read from disk one by one as they were made.
+    """Images float32 [channels, size, size], 0 to 1, read from disk one by one.
+
+    Attributes:
+        key: Hash of what determines the images: data, preprocessing, code, stored type; None: their code is not known.
 
     Args:
-        rows: View of the stored images, float32.
+        rows: View of the stored images, uint8, where 255 stands for 1, or float16.
+        key: The attribute of this name.
+        keeps: What must not be deleted while the images are read.
     """
 
-    def __init__(self, rows: ArrayView) -> None:
-        self._rows = rows
+    def __init__(self, rows: ArrayView, key: str | None, keeps: object = None) -> None:
+        self._rows, self.key, self._keeps = rows, key, keeps
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -127,30 +160,16 @@ class StoredImages(Sequence[Image]):
     def __getitem__(self, index: int) -> Image: ...
 
     @overload
-    def __getitem__(self, index: slice) -> Self: ...
+    def __getitem__(self, index: slice) -> StoredImages: ...
 
-    def __getitem__(self, index: int | slice) -> Image | Self:
+    def __getitem__(self, index: int | slice) -> Image | StoredImages:
         if isinstance(index, slice):
-            return type(self)(self._rows.subset(np.arange(len(self))[index]))
-        return self._image(index)
+            return StoredImages(self._rows.subset(np.arange(len(self))[index]), self.key, self._keeps)
+        pixels: Image = self._rows.at(index).astype(np.float32)
+        return pixels / LEVELS if self._rows.dtype == np.uint8 else pixels
 
-    def _image(self, index: int) -> Image:
-        return self._rows.at(index)
-
-
-class StoredBytes(StoredImages):
-    """Images that are stored as uint8 [channels, size, size], read from disk one by one as float32, 0 to 1.
-
-    Args:
-        rows: View of the stored images, uint8.
-    """
-
-    def _image(self, index: int) -> Image:
-        pixels: Image = self._rows.at(index).astype(np.float32) / LEVELS
-        return pixels
-
-    def as_bytes(self, indices: Sequence[int]) -> NDArray[Any]:
-        """Reads several images as bytes, uint8 [N, channels, size, size], 255 for 1.
+    def stored(self, indices: Sequence[int]) -> NDArray[Any]:
+        """Reads several images as they are stored, [N, channels, size, size]: uint8, 255 for 1, or float16.
 
         Args:
             indices: Indices of the images, in the order of the result.

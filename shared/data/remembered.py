@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from shared.data.code_hash import code_hash
 from shared.io.array_store import alone_in, cache_folder
-from shared.io.atomic import write_bytes
+from shared.io.atomic import writing
 from shared.samples import Sample
 from shared.task import Task
 
@@ -60,9 +59,9 @@ def remembered(
         if found is None:
             found = compute()
             if is_kept(found):
-                stream, arrays = io.BytesIO(), dict[str, Any](found)
-                np.savez(stream, **arrays)
-                write_bytes(path, stream.getvalue())
+                arrays = dict[str, Any](found)
+                with writing(path) as partial, partial.open("wb") as stream:
+                    np.savez(stream, **arrays)
     return found
 
 

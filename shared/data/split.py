@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import overload
+from typing import Generic, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.samples import Grouping, Sample
 from shared.task import Image
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Split:
         """
         chosen = indices.tolist()
         grouping = self.grouping.at(chosen)
-        samples, masks = [self.samples[i] for i in chosen], [self.masks[i] for i in chosen] if self.masks else ()
+        samples, masks = [self.samples[i] for i in chosen], Chosen(self.masks, chosen) if self.masks else ()
         return Split(samples, Chosen(self.images, chosen), self.labels[indices], grouping, masks)
 
     def judged_rows(self) -> NDArray[np.int64]:
@@ -58,27 +60,27 @@ def unlabelled(split: Split) -> Split:
     return replace(split, samples=samples, labels=np.full(len(samples), -1, dtype=np.int64), masks=())
 
 
-class Chosen(Sequence[Image]):
-    """A view of some images of a sequence; none is copied.
+class Chosen(Sequence[Item], Generic[Item]):
+    """A view of some images or masks of a sequence; none is copied.
 
     Args:
         images: The sequence to choose from.
         indices: Indices into `images`, in the order of the view.
     """
 
-    def __init__(self, images: Sequence[Image], indices: Sequence[int]) -> None:
+    def __init__(self, images: Sequence[Item], indices: Sequence[int]) -> None:
         self.images, self.indices = images, indices
 
     def __len__(self) -> int:
         return len(self.indices)
 
     @overload
-    def __getitem__(self, index: int) -> Image: ...
+    def __getitem__(self, index: int) -> Item: ...
 
     @overload
-    def __getitem__(self, index: slice) -> Chosen: ...
+    def __getitem__(self, index: slice) -> Chosen[Item]: ...
 
-    def __getitem__(self, index: int | slice) -> Image | Chosen:
+    def __getitem__(self, index: int | slice) -> Item | Chosen[Item]:
         if isinstance(index, slice):
             return Chosen(self.images, self.indices[index])
         return self.images[self.indices[index]]

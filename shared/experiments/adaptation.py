@@ -180,7 +180,14 @@ def train_all(task: Task, config: Config, plan: Plan, folder: Path, *, root: Pat
         data = config.data.model_copy(update={"target": config.data.target.model_copy(update=changes)})
         changed = config.model_copy(update={"data": data, "strategy": dict(strategy)})
         path = folder / name.replace(" ", "-").replace("=", "-")
-        train_run(task, changed, root=root, out=path, progress=lambda what, *rest: progress(f"{name}: {what}", *rest))
+        train_run(
+            task,
+            changed,
+            root=root,
+            out=path,
+            whole=labels is None,  # the upper bound is only compared; any other run may be the one that is kept
+            progress=lambda what, *rest: progress(f"{name}: {what}", *rest),
+        )
         return Run.read(name, path)
 
     source = train(SOURCE_ONLY, _options(config, "finetune"))

@@ -10,12 +10,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from shared.data.pixel_store import StoredImages
 from shared.data.split import Chosen
 from shared.io.array_store import ArrayStore, ArrayView, alone_in, cache_folder
 from shared.models.backbones.module import Backbone
@@ -23,25 +21,18 @@ from shared.models.network import Network
 from shared.models.pooling import pool
 from shared.samples import Sample
 from shared.task import Image, Preprocessing
+from shared.training.pixels import batches_on
 
 BATCH = 16
 """Images of one forward pass on a CPU; faster than 32 on two cores, as maps of a smaller batch stay in its cache."""
-GPU_BATCH, GPU_BYTES = 1024, 1 << 28
-"""On a GPU: images of one forward pass at most, and bytes of images that are moved there at once."""
-GPU_PASS_BYTES = 1 << 26
-"""On a GPU: bytes of one forward pass as float32, which bounds its maps: 1,024 images of 128 x 128 pixels in grey."""
+GPU_BATCH = 1024
+"""On a GPU: images of one forward pass at most."""
+PASS_BYTES = 1 << 26
+"""Bytes of one forward pass as float32, which bounds its maps: 1,024 images of 128 x 128 pixels in grey."""
 log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 """Called with (done, total)."""
-
-
-@runtime_checkable
-class ByteImages(Protocol):
-    """Images that are stored as bytes, where 255 stands for 1."""
-
-    def as_bytes(self, indices: Sequence[int]) -> NDArray[np.uint8]:
-        """Reads the images at `indices`, uint8 [N, channels, size, size]."""
 
 
 class FeatureBlocks:
@@ -106,7 +97,7 @@ def features_of_layers(
         For each pair of `wanted`, features float32 [N, width].
     """
     names = [f"{sample.id}:{sample.frame}" for sample in request.samples]
-    keys = layer_keys(backbone, request.spec, request.content_hash)
+    keys = layer_keys(backbone, request.spec, _origin(request))
     folders = {one: cache_folder("features") / f"{keys[one[0]]}-{one[1]}" for one in wanted}
     stores = {one: ArrayStore(folder) for one, folder in folders.items()}
     if not any(store.missing(names) for store in stores.values()):
@@ -142,16 +133,25 @@ def _completed(
     return {one: store.rows(names) for one, store in stores.items()}
 
 
-def layer_keys(backbone: Backbone, spec: Preprocessing, content_hash: str) -> dict[str, str]:
+def _origin(request: FeatureRequest) -> str:
+    """The hash of what the images are made from and how; that of the data alone where they lie in no store."""
+    images: object = request.images
+    while isinstance(images, Chosen):
+        images = images.images
+    key = images.key if isinstance(images, StoredImages) else None
+    return key or request.content_hash
+
+
+def layer_keys(backbone: Backbone, spec: Preprocessing, origin: str) -> dict[str, str]:
     """Computes the key of each stage in the cache: SHA-256 over all that determines its output.
 
-    That is the tensors of all stages up to it, the data, their preprocessing, and the release of this package. A
+    That is the tensors of all stages up to it, the images, their preprocessing, and the release of this package. A
     backbone that is cut off earlier has the same keys, and so finds the same features.
 
     Args:
         backbone: The backbone.
         spec: The preprocessing of the images.
-        content_hash: Hash over the bytes of the data.
+        origin: Hash of what the images are made from.
 
     Returns:
         By name of the stage, 64 hexadecimal digits.
@@ -163,7 +163,7 @@ def layer_keys(backbone: Backbone, spec: Preprocessing, content_hash: str) -> di
         spec.size,
         spec.channels,
         dict(spec.options),
-        content_hash,
+        origin,
     ]
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     keys = {}
@@ -179,46 +179,15 @@ def layer_keys(backbone: Backbone, spec: Preprocessing, content_hash: str) -> di
 def _forward_passes(
     backbone: Backbone, request: FeatureRequest, indices: Sequence[int]
 ) -> Iterator[tuple[list[int], dict[str, torch.Tensor]]]:
-    """Yields the indices of each batch and the maps of all layers for its images.
-
-    Images that are stored as bytes go to a GPU as bytes, many batches at once; they are scaled, enlarged and brought to
-    three channels there, in bfloat16.
-    """
-    device = request.device
+    """Yields the indices of each batch and the maps of all layers for its images; on a GPU in bfloat16."""
+    device, done = request.device, 0
     backbone.to(device).eval()
-    on_gpu = device.type == "cuda"
-    size, at_once = BATCH, BATCH
-    if on_gpu:
-        values = request.spec.channels * request.spec.size**2
-        size = max(1, min(GPU_BATCH, GPU_PASS_BYTES // (4 * values)))
-        at_once = max(size, GPU_BYTES // (values if isinstance(request.images, ByteImages) else 4 * values))
-    for first in range(0, len(indices), at_once):
-        group = list(indices[first : first + at_once])
-        pixels = stacked(request.images, group).to(device)
-        for start in range(0, len(group), size):
-            batch = unit_range(pixels[start : start + size]).contiguous(memory_format=torch.channels_last)
-            with torch.autocast(device.type, torch.bfloat16, enabled=on_gpu):
-                yield group[start : start + size], backbone(batch)
-            request.progress(first + min(start + size, len(group)), len(indices))
-
-
-def stacked(images: Sequence[Image], indices: Sequence[int]) -> torch.Tensor:
-    """Stacks some images into a tensor.
-
-    Args:
-        images: Images [channels, size, size] to choose from.
-        indices: Indices of the images to stack, in order; at least one.
-
-    Returns:
-        [len(indices), channels, size, size]: uint8 if `images` are stored as bytes, else float32 in 0..1.
-    """
-    if isinstance(images, Chosen):
-        return stacked(images.images, [images.indices[i] for i in indices])
-    if isinstance(images, ByteImages):
-        return torch.from_numpy(images.as_bytes(indices))
-    return torch.from_numpy(np.stack([images[i] for i in indices]))
-
-
-def unit_range(pixels: torch.Tensor) -> torch.Tensor:
-    """Converts images to float32 in 0..1; uint8 is divided by 255, float32 returned as it is."""
-    return pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels
+    on_gpu = device.type != "cpu"
+    exact = 4 * request.spec.channels * request.spec.size**2
+    size = max(1, min(GPU_BATCH if on_gpu else BATCH, PASS_BYTES // exact))
+    for batch, images in batches_on(device, request.images, indices, size):
+        with torch.autocast(device.type, torch.bfloat16, enabled=on_gpu):
+            maps = backbone(images.contiguous(memory_format=torch.channels_last))
+        yield batch, maps
+        done += len(batch)
+        request.progress(done, len(indices))

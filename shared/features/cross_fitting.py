@@ -13,7 +13,7 @@ from torch import Tensor
 
 from shared.data.folds import Folds
 from shared.features.adam import fit_epochs
-from shared.features.lbfgs import InMemoryFeatures, Loss, Standardiser, minimise
+from shared.features.lbfgs import FeatureSource, InMemoryFeatures, Loss, Standardiser, bounds, minimise
 from shared.features.linear import PENALTIES, Candidate, LinearHead, walk
 
 MIN_EIGENVALUE = 1e-7
@@ -101,7 +101,7 @@ def cross_fitted_epochs(
     for rest, held_out in _on(features.device, folds):
         heads: list[LinearHead] = []
         _, rows = fit_epochs(
-            InMemoryFeatures(features[rest]),
+            _Rows(features, rest),
             labels[rest],
             classes,
             loss=loss,
@@ -137,25 +137,50 @@ def _keep(heads: list[LinearHead], head: LinearHead) -> float:
 
 
 @dataclass(frozen=True)
-class _Part:
-    """The fit without one fold, on coordinates in the span of its standardised features.
-
-    The penalised optimum lies in that span, whose dimension is at most the number of images: with few images of wide
-    features a fit takes a fraction of the time. Source: Kimeldorf & Wahba, J Math Anal Appl 33:82, 1971.
+class _Rows:
+    """Some rows of features in memory, copied block by block.
 
     Attributes:
-        train: float32 [n, r], coordinates of the images outside the fold.
+        features: float32 [N, width].
+        rows: int64 [n], indices of the rows.
+    """
+
+    features: Tensor
+    rows: Tensor
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, width): number of rows, and number of features of each."""
+        return (len(self.rows), self.features.shape[1])
+
+    def block(self, start: int, stop: int) -> Tensor:
+        """Copies rows `start` to `stop`, float32 [stop - start, width]."""
+        return self.features[self.rows[start:stop]]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The fit without one fold; where images are fewer than features, on coordinates in the span of these.
+
+    The penalised optimum lies in the span of the standardised features, whose dimension is at most the number of
+    images: with few images of wide features a fit takes a fraction of the time. Source: Kimeldorf & Wahba, J Math Anal
+    Appl 33:82, 1971. With many images each part reads the rows of the same features, and no fold has a copy of its own.
+
+    Attributes:
+        train: float32 [n, r], features or coordinates of the images outside the fold.
+        standardiser: Mean and scale of `train`; 0 and 1 of coordinates.
         labels: int64 [n], their classes.
         weights: float32 [classes], weights of the classes; None: all alike.
         held_out: int64 [m], indices of the images inside the fold.
-        judged: float32 [m, r], their coordinates.
+        judged: float32 [m, r], their features or coordinates.
     """
 
-    train: Tensor
+    train: FeatureSource
+    standardiser: Standardiser
     labels: Tensor
     weights: Tensor | None
     held_out: Tensor
-    judged: Tensor
+    judged: FeatureSource
 
     @classmethod
     def of(
@@ -165,35 +190,38 @@ class _Part:
         rows: tuple[Tensor, Tensor],
         weigh: Callable[[Tensor], Tensor | None],
     ) -> _Part:
-        """Standardises features [N, width] by those outside the fold, and rotates them into the span of these."""
+        """Standardises features [N, width] by those outside the fold, and rotates few of them into their span."""
         rest, held_out = rows
-        standardiser = Standardiser.of(InMemoryFeatures(features[rest]))
-        train, judged = ((features[part] - standardiser.mean) / standardiser.scale for part in rows)
-        if len(train) < train.shape[1]:
-            values, vectors = torch.linalg.eigh((train @ train.T).double())
-            kept = values > MIN_EIGENVALUE * values[-1].clamp_min(torch.finfo(torch.float32).tiny)
-            axes = (vectors[:, kept] / values[kept].sqrt()).to(train.dtype)
-            train, judged = ((block @ train.T) @ axes for block in (train, judged))
-        return cls(train, labels[rest], weigh(labels[rest]), held_out, judged)
+        train, judged = (_Rows(features, part) for part in rows)
+        standardiser, known = Standardiser.of(train), (labels[rest], weigh(labels[rest]), held_out)
+        if len(rest) >= features.shape[1]:
+            return cls(train, standardiser, *known, judged)
+        few, new = ((features[part] - standardiser.mean) / standardiser.scale for part in rows)
+        values, vectors = torch.linalg.eigh((few @ few.T).double())
+        kept = values > MIN_EIGENVALUE * values[-1].clamp_min(torch.finfo(torch.float32).tiny)
+        axes = (vectors[:, kept] / values[kept].sqrt()).to(few.dtype)
+        few, new = ((block @ few.T) @ axes for block in (few, new))
+        unchanged = Standardiser(few.new_zeros(few.shape[1]), few.new_ones(few.shape[1]))
+        return cls(InMemoryFeatures(few), unchanged, *known, InMemoryFeatures(new))
 
     def zeros(self, classes: int) -> Tensor:
         """Makes the solution from which the first fit starts, float32 [classes, r + 1]."""
-        return self.train.new_zeros(classes, self.train.shape[1] + 1)
+        return self.standardiser.mean.new_zeros(classes, self.train.shape[1] + 1)
 
     def minimise(self, start: Tensor, loss: Loss, penalty: float) -> tuple[Tensor, float]:
         """Fits a head at an L2 strength; returns the solution, shaped as `start`, and the penalised loss."""
-        width = self.train.shape[1]
-        unchanged = Standardiser(self.train.new_zeros(width), self.train.new_ones(width))
         return minimise(
-            InMemoryFeatures(self.train),
+            self.train,
             self.labels,
             start,
             loss,
             penalty,
-            standardiser=unchanged,
+            standardiser=self.standardiser,
             class_weights=self.weights,
         )
 
     def scores(self, solution: Tensor) -> Tensor:
         """Computes the class scores of the images inside the fold, float32 [m, classes]."""
-        return self.judged @ solution[:, :-1].T + solution[:, -1]
+        weight = solution[:, :-1] / self.standardiser.scale
+        bias = solution[:, -1] - weight @ self.standardiser.mean
+        return torch.cat([self.judged.block(*one) @ weight.T + bias for one in bounds(self.judged)])

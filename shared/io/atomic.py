@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import shutil
@@ -90,9 +89,8 @@ def write_array(path: Path, array: NDArray[Any]) -> None:
         path: The file; missing folders are made.
         array: The array; one of objects, which could hold code, raises ValueError.
     """
-    stream = io.BytesIO()
-    np.save(stream, array, allow_pickle=False)
-    write_bytes(path, stream.getvalue())
+    with writing(path) as partial, partial.open("wb") as stream:
+        np.save(stream, array, allow_pickle=False)
 
 
 def write_json(path: Path, tree: Any) -> None:

@@ -48,9 +48,9 @@ from shared.samples import Dataset
 from shared.strategies import find_strategy
 from shared.task import Task
 from shared.training.job import Job, Target
+from shared.training.passes import predict_features
 from shared.training.selection import best_row, mean_log_likelihood
 from shared.training.statistics import estimate_statistics
-from shared.training.trainer import predict_features
 
 log = logging.getLogger(__name__)
 

@@ -56,6 +56,7 @@ from shared.runs.seen import Seen
 from shared.samples import SPLITS
 from shared.task import Task, positive_classes
 from shared.training.job import Job
+from shared.training.precision import STATE
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +102,7 @@ def finish_run(experiment: Experiment, trained: Trained, origin: Origin, started
     if whole:
         licences = (*licences_of_first_weights(record), IMAGES_UNKNOWN)
         write_properties(job.folder / EXPORTED, record, job.folder.resolve().name, licences)
-    environment = _environment(job.device, difference, time.monotonic() - started)
+    environment = _environment(job, difference, time.monotonic() - started)
     sizes = _sizes(experiment, trained, scores)
     _write(trained, record, probabilities, scores, sizes, origin.seen, environment)
     context = _usage_context(experiment)
@@ -374,14 +375,16 @@ def _usage_context(experiment: Experiment) -> UsageContext:
     return UsageContext(rule.prevalence, rule.miss_cost) if isinstance(rule, Screening) else UsageContext()
 
 
-def _environment(device: torch.device, difference: float | None, seconds: float) -> dict[str, Any]:
-    """Machine, versions, time and memory of the run, and by how much the exported network, if any, differs."""
+def _environment(job: Job, difference: float | None, seconds: float) -> dict[str, Any]:
+    """Machine, precision, versions, time and memory of the run; by how much the exported network, if any, differs."""
+    device = job.device
     return {
         "python": platform.python_version(),
         "system": platform.system(),
         "machine": platform.machine(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "threads": torch.get_num_threads(),
+        "precision": job.state.get(STATE),
         "packages": {name: version(name) for name in PACKAGES if name in {*sys.modules, REPORTING}},
         "onnx_difference": difference,
         "seconds": round(seconds, 1),

@@ -81,6 +81,7 @@ def fit(
         content_hash=dataset.content_hash,
         fingerprint=dataset.fingerprint,
         augment=_augment(experiment),
+        augments_batches=_augmentation(experiment) in experiment.task.batched_augmentations,
         seed=config.seed,
         device=experiment.device,
         folder=folder,
@@ -104,8 +105,13 @@ def fit(
 
 def _augment(experiment: Experiment) -> Augment | None:
     """The augmentation of training images that the options name; None where they name none."""
-    kind = getattr(experiment.options, "augmentation", NO_AUGMENTATION)
+    kind = _augmentation(experiment)
     return None if kind == NO_AUGMENTATION else partial(experiment.task.augment, kind=kind)
+
+
+def _augmentation(experiment: Experiment) -> str:
+    """Name of the augmentation of training images."""
+    return str(getattr(experiment.options, "augmentation", NO_AUGMENTATION))
 
 
 def fresh_network(experiment: Experiment, job: Job) -> Network:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import overload
 
 import numpy as np
 import torch
@@ -17,8 +18,12 @@ from shared.evaluation.statistics.groups import group_codes
 from shared.models.network import layer_widths
 from shared.seeding import derive_seed, generator
 from shared.strategies.base import Strategy
+from shared.task import Image
+from shared.training.augmented import Augment
 from shared.training.job import Job
 
+VARIED_AT_ONCE = 32
+"""Images that are varied together, as many as in a usual step of training."""
 Values = NDArray[np.float64]
 
 
@@ -144,11 +149,36 @@ def varied_split(split: Split, job: Job) -> Split:
         job: The job, with augmentation and seed.
     """
     assert job.augment is not None  # preflight refuses the option without one
-    if not len(split.samples):
-        return split
-    images = torch.from_numpy(np.stack(split.images, dtype=np.float32))
     seeds = [derive_seed(job.seed, "varied", sample.id) for sample in split.samples]
-    return replace(split, images=list(job.augment(images, seeds).cpu().numpy()))
+    return replace(split, images=_Varied(split.images, seeds, job.augment))
+
+
+class _Varied(Sequence[Image]):
+    """Images that are varied when they are asked for, a block at a time; the last block stays in memory."""
+
+    def __init__(self, images: Sequence[Image], seeds: Sequence[int], augment: Augment) -> None:
+        self.images, self.seeds, self.augment = images, seeds, augment
+        self._number, self._block = -1, np.zeros(0, dtype=np.float32)
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    @overload
+    def __getitem__(self, index: int) -> Image: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Image]: ...
+
+    def __getitem__(self, index: int | slice) -> Image | list[Image]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(len(self))[index]]
+        number, place = divmod(range(len(self))[index], VARIED_AT_ONCE)
+        if number != self._number:
+            rows = range(number * VARIED_AT_ONCE, min((number + 1) * VARIED_AT_ONCE, len(self)))
+            pixels = torch.from_numpy(np.stack([self.images[i] for i in rows], dtype=np.float32))
+            self._number, self._block = number, self.augment(pixels, [self.seeds[i] for i in rows]).cpu().numpy()
+        varied: Image = self._block[place]
+        return varied
 
 
 def familiar_scores(scores: Values, split: Split, seed: int) -> Values:

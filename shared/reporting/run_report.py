@@ -331,8 +331,20 @@ def _facts(task: Task, done: Finished) -> list[tuple[str, Any]]:
         ("SHA-256 of the weights", record.weights_hash),
         ("ONNX against torch", f"{environment['onnx_difference']:.1e}, largest difference of a probability"),
         ("device", f"{environment['device']}, {environment['seconds']} s"),
+        *_precision_facts(environment["precision"]),
         ("packages", packages),
     ]
+
+
+def _precision_facts(precision: Mapping[str, Any] | None) -> list[tuple[str, Any]]:
+    """In which precision the network was trained; nothing where a head alone was fitted."""
+    if precision is None:
+        return []
+    seconds = precision["seconds"]
+    if seconds is None:
+        return [("precision of training", precision["name"])]
+    timed = ", ".join(f"{value:.3g} s in {name}" for name, value in seconds.items())
+    return [("precision of training", f"{precision['name']}; CPU time of a step: {timed}")]
 
 
 def _series_facts(record: ModelRecord) -> list[tuple[str, Any]]:

@@ -23,8 +23,8 @@ from shared.strategies._target_aware import TargetAwareObjective, TargetOptions,
 from shared.training.freezing import resolve_stages
 from shared.training.job import Job
 from shared.training.objective import Batch
+from shared.training.passes import stack_images
 from shared.training.rates import ramp
-from shared.training.trainer import stack_images
 
 SCORES = "scores"
 """In place of the name of a stage: the class scores (logits) are aligned, as Deep CORAL's paper does."""
@@ -232,7 +232,7 @@ def _width(job: Job, layer: str | None) -> int:
     job.network.eval()
     device = next(job.network.parameters()).device
     with _aligned_layer(job.network, layer) as run:
-        width = int(run(stack_images(job.train, 0, 1).to(device))[0].shape[1])
+        width = int(run(stack_images(job.train, 0, 1, device))[0].shape[1])
     job.network.train(was_training)
     return width
 

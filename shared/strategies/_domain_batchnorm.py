@@ -21,7 +21,7 @@ from shared.errors import ConfigError
 from shared.models.network import Network
 from shared.seeding import generator
 from shared.training.job import Job
-from shared.training.trainer import EVALUATION_BATCH, stack_images
+from shared.training.passes import EVALUATION_BATCH, stack_images
 
 
 class SourceStatistics(nn.Module):
@@ -108,7 +108,7 @@ def learn_statistics(network: Network, split: Split, device: torch.device) -> No
     for start in range(0, len(split.samples), EVALUATION_BATCH):
         stop = min(start + EVALUATION_BATCH, len(split.samples))
         if start == 0 or stop - start == EVALUATION_BATCH:  # a short last batch would count as much as a whole one
-            network.features(stack_images(drawn, start, stop).to(device))
+            network.features(stack_images(drawn, start, stop, device))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     network.eval()

@@ -21,7 +21,7 @@ from shared.training.freezing import DomainBatchNormOption
 from shared.training.job import Job
 from shared.training.objective import Objective
 from shared.training.options import TrainingOptions
-from shared.training.trainer import predict_features
+from shared.training.passes import predict_features
 
 
 class TargetOptions(TrainingOptions):

@@ -18,7 +18,7 @@ from shared.training.freezing import resolve_stages
 from shared.training.job import Job
 from shared.training.objective import Batch, ClassLoss, Objective
 from shared.training.options import TrainingOptions
-from shared.training.trainer import predict_features
+from shared.training.passes import predict_features
 
 
 class ParameterOptions(Section):

@@ -13,8 +13,9 @@ from shared.strategies import linear_probe
 from shared.training.job import Job
 from shared.training.objective import Objective
 from shared.training.options import TrainingOptions
+from shared.training.passes import predict_features
 from shared.training.selection import LABEL_FREE, LAST
-from shared.training.trainer import predict_features, train
+from shared.training.trainer import train
 
 
 def train_in_phases(job: Job, objective: Objective, options: TrainingOptions) -> list[dict[str, Any]]:

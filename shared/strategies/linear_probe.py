@@ -21,16 +21,16 @@ from shared.evaluation.calibration import fit_temperature
 from shared.features.adam import fit_epochs
 from shared.features.cache import FeatureBlocks, FeatureRequest, cached_features
 from shared.features.cross_fitting import cross_fitted_epochs, cross_fitted_path
-from shared.features.lbfgs import BLOCK_VALUES, FeatureSource, InMemoryFeatures
+from shared.features.lbfgs import BLOCK_VALUES, FeatureSource, InMemoryFeatures, bounds
 from shared.features.linear import PENALTIES, LinearHead, regularisation_path
 from shared.training.job import Job
 from shared.training.objective import class_weights
 from shared.training.selection import LAST, RULES, best_row
 
-IN_MEMORY = 1 << 31
-"""Largest size in bytes of training features that are held in memory; larger ones are read from disk in each pass.
+IN_MEMORY = 1 << 30
+"""Largest size in bytes of the features of a split that are held in memory; larger ones are read in each pass.
 
-The whole process then stays below 4 GiB.
+The whole process then stays below 3 GiB.
 """
 DEFAULT_PENALTY = 1.0
 """L2 strength where nothing can choose one: with five labels a class 0.1 to 10 did alike. Source: docs/lab-log.md, "Few
@@ -139,13 +139,12 @@ class LinearProbe:
 def _fitted(job: Job, options: Options) -> tuple[LinearHead, list[dict[str, Any]]]:
     """Fits a head to the training images of a job; where settings are left open, validation chooses."""
     train = open_features(_features(job, job.train, "features, training"), job.device)
-    validation = _features(job, job.validation, "features, validation").block(0, len(job.validation.labels))
-    validation = validation.to(job.device)
+    validation = open_features(_features(job, job.validation, "features, validation"), job.device)
     labels = torch.from_numpy(job.train.labels).to(job.device)
     classes, weights, epoch = len(job.classes), _weigh(job, options)(labels), count()
 
     def score(head: LinearHead) -> float:
-        return _score(head.scores(validation), job.validation.labels, options.selection, next(epoch))
+        return _score(_scores(head, validation), job.validation.labels, options.selection, next(epoch))
 
     if options.epochs is not None:
         return fit_epochs(
@@ -161,6 +160,13 @@ def _fitted(job: Job, options: Options) -> tuple[LinearHead, list[dict[str, Any]
     return regularisation_path(
         train, labels, classes, loss=options.head, score=score, class_weights=weights, penalties=_penalties(options)
     )
+
+
+def _scores(head: LinearHead, features: FeatureSource) -> Tensor:
+    """Class scores, float [N, classes], of features that need not fit into memory."""
+    if isinstance(features, InMemoryFeatures):
+        return head.scores(features.features)
+    return torch.cat([head.scores(features.block(start, stop)) for start, stop in bounds(features)])
 
 
 def _by_folds(job: Job, folds: Folds, options: Options) -> list[dict[str, Any]]:
@@ -249,7 +255,10 @@ def open_features(features: FeatureBlocks, device: torch.device) -> FeatureSourc
     count, width = features.shape
     if count * width * 4 > IN_MEMORY:
         return OnDiskFeatures(features, device)
-    return InMemoryFeatures(features.block(0, count).to(device))
+    whole = torch.empty(count, width, device=device)
+    for start, stop in bounds(features):  # in blocks, as layers that are joined would take their size once more
+        whole[start:stop] = features.block(start, stop)
+    return InMemoryFeatures(whole)
 
 
 def _features(job: Job, split: Split, what: str) -> FeatureBlocks:

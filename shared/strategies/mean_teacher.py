@@ -15,8 +15,8 @@ from shared.strategies._target_aware import TargetAwareObjective, TargetOptions,
 from shared.training.ema import exponential_average
 from shared.training.job import Job
 from shared.training.objective import Batch
+from shared.training.passes import stack_images
 from shared.training.rates import ramp
-from shared.training.trainer import stack_images
 
 
 class Options(TargetOptions):
@@ -102,7 +102,7 @@ class MeanTeacherLoss(TargetAwareObjective):
         Returns:
             Classes int64 [B]; float32 [B], 1 where the teacher is confident enough, else 0.
         """
-        plain = stack_images(self.plain.of(places.cpu().numpy()), 0, len(places)).to(places.device)
+        plain = stack_images(self.plain.of(places.cpu().numpy()), 0, len(places), places.device)
         self.teacher.eval()
         probability, classes = torch.softmax(self.teacher(plain).float(), dim=1).max(dim=1)
         return classes, (probability >= self.confidence_threshold).float()

@@ -25,7 +25,7 @@ from shared.strategies.finetune import train_in_phases
 from shared.training.job import Job
 from shared.training.objective import Batch, ClassLoss, Objective, class_weights
 from shared.training.options import TrainingOptions
-from shared.training.trainer import predict_features
+from shared.training.passes import predict_features
 
 CLASS, MASK = "class", "mask"
 """Names of the main task, the classes of the run, and of the masks of findings among the auxiliary tasks."""

@@ -35,6 +35,7 @@ class TaskDefaults:
     synthetic_name: str = ""
     default_options: Mapping[str, Any] = {}
     augmentations: tuple[str, ...] = ()
+    batched_augmentations: tuple[str, ...] = ()
     varying: tuple[str, ...] = ()
     series_kinds: tuple[str, ...] = ()
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from shared.errors import ConfigError, DataError
-from shared.io.archives import faults_error, naming
 from shared.io.grey import check_pixels, to_grey
-from shared.samples import Sample
 from shared.seeding import generator
 from shared.task import Image, Preprocessing, PreprocessingOptions
 
@@ -94,66 +92,6 @@ def _resized(plane: Pixels, rows: int, columns: int) -> Pixels:
     # Pillow widens the support when it reduces, so nothing aliases
     picture = PillowImage.fromarray(np.ascontiguousarray(plane, dtype=np.float32))
     return np.asarray(picture.resize((columns, rows), PillowImage.Resampling.BILINEAR), dtype=np.float32)
-
-
-class ByteImages(Sequence[Image]):
-    """Preprocessed images, kept as uint8 [N, channels, size, size], read as float32 in 0..1."""
-
-    def __init__(self, rows: NDArray[np.uint8]) -> None:
-        self._rows = rows
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    @overload
-    def __getitem__(self, index: int) -> Image: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> ByteImages: ...
-
-    def __getitem__(self, index: int | slice) -> Image | ByteImages:
-        if isinstance(index, slice):
-            return ByteImages(self._rows[index])
-        pixels: Image = self._rows[index].astype(np.float32) / np.float32(255)
-        return pixels
-
-    def as_bytes(self, indices: Sequence[int]) -> NDArray[np.uint8]:
-        """Returns several images as bytes, uint8 [len(indices), channels, size, size], in the order of `indices`."""
-        return self._rows[np.asarray(indices, dtype=np.int64)]
-
-
-def read_images(
-    samples: Sequence[Sample],
-    spec: Preprocessing,
-    read: Callable[[Sample], Pixels],
-    prepare: Callable[[Pixels, Preprocessing], Image],
-    progress: Callable[[int, int], None],
-) -> ByteImages:
-    """Reads and preprocesses all samples into memory, a byte a value.
-
-    Args:
-        samples: The samples, in the order of the result.
-        spec: The preprocessing.
-        read: Reads the pixels of a sample.
-        prepare: Preprocesses them.
-        progress: Called with (done, total).
-
-    Raises:
-        DataError: Files are damaged; the message counts them and describes the first five.
-    """
-    rows = np.zeros((len(samples), spec.channels, spec.size, spec.size), dtype=np.uint8)
-    faults = []
-    for index, sample in enumerate(samples):
-        try:
-            pixels = read(sample)
-            with naming(sample.source):
-                rows[index] = np.rint(prepare(pixels, spec) * 255)
-        except DataError as error:
-            faults.append(f"{sample.id}: {error}")
-        progress(index + 1, len(samples))
-    if faults:
-        raise faults_error("images cannot be read", sorted(faults))
-    return ByteImages(rows)
 
 
 def augment(images: Tensor, seeds: Sequence[int], *, flip: bool) -> Tensor:

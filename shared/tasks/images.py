@@ -33,8 +33,10 @@ class ImageTask(TaskDefaults):
     with the columns path and label, and where known group, domain and split. Folders above those of the classes may be
     domains or groups (`data.folders_above`) where `classes` says which names are classes.
 
-    A subclass may override any member, such as `preprocess`. Features that are kept from one run to the next go by the
-    name of the task and its options: give it an option, or another name, when its code changes.
+    A subclass may override any member, such as `preprocess`, which is called on several threads. Images are kept from
+    one run to the next by the options and the code of the subclass: all of its package, or its one file. Where it lies
+    in no file, as in a notebook, or its objects have attributes of their own, they are made anew for each run. Features
+    go by the name of the task and its options: give it an option, or another name, when its code changes.
 
     Args:
         name: Word for run folders and messages: lower-case letters, digits and underscores.
@@ -54,6 +56,7 @@ class ImageTask(TaskDefaults):
 
     inputs_help = "A picture (PNG, JPEG, TIFF, BMP, WebP), or a folder or zip of them."
     augmentations: tuple[str, ...] = ("usual",)
+    batched_augmentations: tuple[str, ...] = ("usual",)
     default_options: Mapping[str, Any] = {"fit": "pad"}
 
     def __init__(
@@ -160,20 +163,29 @@ class ImageTask(TaskDefaults):
         content_hash: str,
         progress: Callable[[int, int], None] = lambda *_: None,
     ) -> Sequence[Image]:
-        """Prepares the preprocessed images of samples for training, decoded once a run and kept in memory as bytes.
+        """Prepares the preprocessed images of samples for training, made once for all runs and kept on disk as bytes.
 
         Args:
             samples: The samples, in the order of the result.
             spec: Preprocessing of the images.
-            content_hash: Not used: nothing is kept from one run to the next.
+            content_hash: Hash of the bytes of the dataset.
             progress: Called with (images done, images in all).
 
         Raises:
             DataError: Files are damaged; the message counts them and describes the first five.
         """
-        from shared.tasks import image_transforms
+        from shared.data.pixel_store import PixelStore
+        from shared.io.archives import naming
 
-        return image_transforms.read_images(samples, spec, self.read, self.preprocess, progress)
+        def make(sample: Sample) -> Image:
+            pixels = self.read(sample)
+            with naming(sample.source):
+                return self.preprocess(pixels, spec)
+
+        # two subclasses in one file may share a name; what an object holds beside its class is in no code
+        own, known = type(self), vars(self).keys() <= vars(ImageTask(self.name)).keys()
+        store = PixelStore(own.__module__ if known else None, spec, own_hash(own.__qualname__, content_hash), "uint8")
+        return store.images(samples, make, progress)
 
     def augment(self, images: Tensor, seeds: Sequence[int], kind: str = "usual") -> Tensor:
         """Varies preprocessed images at random: turned, shifted and scaled a little, brighter or darker.

@@ -205,7 +205,7 @@ class VectorTask(TaskDefaults):
         content_hash: str,
         progress: Callable[[int, int], None] = lambda *_: None,
     ) -> Sequence[Image]:
-        """Prepares the vectors of samples for training, kept in memory.
+        """Prepares the vectors of samples for training, kept in memory, 4 bytes a value.
 
         Args:
             samples: The samples, in the order of the result.

@@ -13,6 +13,7 @@ from torch.utils.data import Dataset as TorchDataset
 from shared.data.split import Split
 from shared.seeding import derive_seed
 from shared.task import Image
+from shared.training.pixels import DevicePixels
 
 Augment = Callable[[Tensor, Sequence[int]], Tensor]
 """Varies images float32 [n, channels, size, size] by a seed for each, into a new tensor of the same shape."""
@@ -28,22 +29,32 @@ class Augmented(TorchDataset[tuple[Tensor, Tensor, Tensor]]):
         unlabelled: Further images, whose labels are not read; None: there are none.
         augment: Varies a batch of images; None: images stay as they are.
         seed: Seed of the job.
+        pixels: The images of `split`, and of `unlabelled` where there are such, on a device, where they are then varied
+            too; None: they are read and varied on the CPU.
     """
 
-    def __init__(self, split: Split, unlabelled: Split | None, augment: Augment | None, seed: int) -> None:
-        self.split, self.unlabelled, self.augment, self.seed = split, unlabelled, augment, seed
+    def __init__(
+        self,
+        split: Split,
+        unlabelled: Split | None,
+        augment: Augment | None,
+        seed: int,
+        pixels: Sequence[DevicePixels] | None = None,
+    ) -> None:
+        self.split, self.unlabelled, self.augment, self.seed, self.pixels = split, unlabelled, augment, seed, pixels
 
     def __getitem__(self, keys: Sequence[Key]) -> tuple[Tensor, Tensor, Tensor]:
         """Returns a batch: images float32 [n, channels, size, size], labels and places in their split, int64 [n].
 
-        Where masks were read, an image has one channel more: its mask, 0 throughout where that is not known.
+        Where masks were read, an image has one channel more: its mask, 0 throughout where that is not known. Images lie
+        where `pixels` do, else on the CPU, where labels and places always are.
 
         Args:
-            keys: The images. Indices from the size of the labelled split on count the unlabelled images, whose label
-                is -1.
+            keys: The images, the labelled ones first. Indices from the size of the labelled split on count the
+                unlabelled images, whose label is -1.
         """
         places = [self._place(index) for _, _, index in keys]
-        images = torch.from_numpy(np.stack([self._image(index) for _, _, index in keys], dtype=np.float32))
+        images = self._images([index for _, _, index in keys])
         if self.augment is not None:
             images = self.augment(images, [derive_seed(self.seed, "augment", *key) for key in keys])
         labels = [int(self.split.labels[index]) if self._is_labelled(index) else -1 for _, _, index in keys]
@@ -55,6 +66,19 @@ class Augmented(TorchDataset[tuple[Tensor, Tensor, Tensor]]):
     def _place(self, index: int) -> int:
         """The place of an image in its split."""
         return index if self._is_labelled(index) else index - len(self.split.samples)
+
+    def _images(self, indices: Sequence[int]) -> Tensor:
+        """Images as they are, float32 [n, channels, size, size]."""
+        if self.pixels is None:
+            return torch.from_numpy(np.stack([self._image(index) for index in indices], dtype=np.float32))
+        labelled = [index for index in indices if self._is_labelled(index)]
+        parts = [labelled, [self._place(index) for index in indices[len(labelled) :]]]
+        return torch.cat([self._taken(one, part) for one, part in zip(self.pixels, parts, strict=False) if part])
+
+    def _taken(self, pixels: DevicePixels, places: Sequence[int]) -> Tensor:
+        """Images of one split on the device, with their masks where masks were read."""
+        images = pixels.take(places)
+        return torch.cat([images, pixels.take_masks(places)], dim=1) if self.split.masks else images
 
     def _image(self, index: int) -> Image:
         """An image as it is, with its mask as a further channel where masks were read."""

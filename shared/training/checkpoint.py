@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -48,7 +48,8 @@ class Checkpoint:
         optimiser: State dict of the optimiser of the current phase.
         position: The next step.
         history: Rows of the epochs that have ended.
-        best: State dict of network and objective at the epoch with the best score, on the CPU.
+        best: State dict of network and objective at the epoch with the best score.
+        precision: The precision that was taken, as `TakenPrecision.to_json` gives it.
     """
 
     fingerprint: str
@@ -58,6 +59,19 @@ class Checkpoint:
     position: Position
     history: list[dict[str, Any]]
     best: dict[str, Tensor]
+    precision: dict[str, Any]
+
+    def snapshot(self) -> Self:
+        """Copies all that further steps would change; every tensor of the copy lies on the CPU."""
+        return replace(
+            self,
+            loss_module=_copied(self.loss_module),
+            average=_copied(self.average),
+            optimiser=_copied(self.optimiser),
+            position=replace(self.position),
+            history=[dict(row) for row in self.history],
+            best={name: tensor.cpu() for name, tensor in self.best.items()},  # which are never changed in place
+        )
 
     def write(self, path: Path) -> None:
         """Writes the checkpoint to the file `path`; an older one there stays until the new one is complete."""
@@ -84,3 +98,14 @@ class Checkpoint:
         if found.fingerprint != fingerprint:
             raise RunError(f"{path} belongs to other data; delete it to start anew, or choose another --out")
         return found
+
+
+def _copied(tree: Any) -> Any:
+    """Copies a tree of tensors, every tensor to the CPU."""
+    if isinstance(tree, Tensor):
+        return tree.detach().to("cpu", copy=True)
+    if isinstance(tree, dict):
+        return {key: _copied(value) for key, value in tree.items()}
+    if isinstance(tree, list | tuple):
+        return type(tree)(map(_copied, tree))
+    return tree

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
+from typing import cast
+
 import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
@@ -26,8 +29,17 @@ def exponential_average(network: Network, decay: float) -> AveragedModel:
     2021, on averages under a change of domain.
     """
 
-    def mean(averages: Tensors, currents: Tensors, count: Tensor | int) -> None:
-        remains = min(decay, (1 + int(count)) / (WARMUP + int(count)))
+    def mean(averages: Tensors, currents: Tensors, _: Tensor | int) -> None:
+        count = int(cast(AveragedModel, itself()).n_averaged)
+        remains = min(decay, (1 + count) / (WARMUP + count))
         torch._foreach_lerp_(averages, currents, 1.0 - remains)
 
-    return AveragedModel(network, multi_avg_fn=mean)
+    average = AveragedModel(network, multi_avg_fn=mean)
+    itself = weakref.ref(average)  # a cycle would keep its weights until the next garbage collection
+    return average
+
+
+def move_average(average: AveragedModel, device: torch.device) -> None:
+    """Moves a moving average to a device, but for its count of steps: reading that would wait for the device."""
+    average.to(device)
+    average.n_averaged = average.n_averaged.cpu()

@@ -53,6 +53,8 @@ class Job:
         content_hash: Hash over the bytes of the data, for keys of caches.
         fingerprint: Hash over the whole dataset with its labels and groups; a checkpoint with another one is refused.
         augment: Varies a batch of training images at random, by a seed for each; None: images are not varied.
+        augments_batches: Whether `augment` varies a batch at once, on the device where it lies; else it is image by
+            image, on a CPU.
         seed: Seed of all draws.
         device: Device to train on.
         folder: The run folder.
@@ -63,7 +65,8 @@ class Job:
         on_row: Called with the number of the epoch, from 1, and its row of the history, once the row is complete, to
             show it elsewhere. A row may come twice, where training resumes.
         folds: Folds of the training images, which choose in place of `validation`; None: `validation` chooses.
-        state: Values that a strategy's `fit` stores for its `features`.
+        state: Values that a strategy's `fit` stores for its `features`, and the precision that was taken
+            (`shared.training.precision.STATE`).
         folded_batch_norm: Whether BatchNorm was folded into the convolutions of the backbone's weights.
         weights: Source of the backbone's weights, as in `shared.models.weights.load_weights`.
         varying: Properties of `Sample.acquisition` in which images of one domain differ, as `Task.varying`.
@@ -84,6 +87,7 @@ class Job:
     folder: Path
     progress: Progress
     target: Target | None = None
+    augments_batches: bool = False
     on_epoch_end: Callable[[Job, int], None] = lambda *_: None
     on_row: OnRow = lambda *_: None
     folds: Folds | None = None

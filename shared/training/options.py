@@ -13,6 +13,7 @@ from shared.errors import ConfigError
 from shared.training.freezing import BatchNormOption, resolve_stages
 from shared.training.job import Job
 from shared.training.objective import ClassLoss, class_weights
+from shared.training.precision import Asked
 from shared.training.rates import DecayShape
 from shared.training.selection import LABEL_FREE, LAST, RULES
 from shared.training.trainer import Phase, TrainerSettings
@@ -110,12 +111,13 @@ class TrainingOptions(Section):
     augmentation: str = Field(
         "usual",
         description="random variation of training images; usual: small changes of position, shape and contrast; none: "
-        "no variation. An unknown name is refused with the list of the application's names",
+        "no variation. Names that end with that of a library, such as usual_monai or usual_albumentations, run the "
+        "library itself, image by image. An unknown name is refused with the list of the application's names",
     )
-    precision: Literal["auto", "fp32", "bf16"] = Field(
+    precision: Asked = Field(
         "auto",
-        description="precision of training; auto: bf16 on a GPU, else fp32. bf16 is twice as fast on CPUs that have "
-        "AVX512-BF16",
+        description="precision of training; auto: bf16 on a GPU; on a CPU bf16 where it is clearly faster for this "
+        "network on this machine, which is timed once, else fp32. fp32 or bf16 gives alike numbers on other machines",
     )
     selection: str = Field(
         "log_likelihood",

@@ -7,7 +7,7 @@ from torch import nn
 
 from shared.data.split import Split
 from shared.models.network import Network
-from shared.training.trainer import EVALUATION_BATCH, stack_images
+from shared.training.passes import EVALUATION_BATCH, stack_images
 
 
 @torch.no_grad()
@@ -32,7 +32,7 @@ def estimate_statistics(network: Network, split: Split, device: torch.device) ->
     count = len(split.samples)
     whole = max(count - count % EVALUATION_BATCH, min(count, EVALUATION_BATCH))
     for start in range(0, whole, EVALUATION_BATCH):
-        network.features(stack_images(split, start, min(start + EVALUATION_BATCH, count)).to(device))
+        network.features(stack_images(split, start, min(start + EVALUATION_BATCH, count), device))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     network.eval()

@@ -1,36 +1,36 @@
 """The one training loop: phases of steps, a checkpoint kept by validation, resumable at any step to the same weights.
 
 All random draws depend on (seed, phase, epoch, step) alone, so an interrupted training needs no random state to go on.
-Device and processes come from accelerate.
+Device and processes come from accelerate. On a GPU no step waits for the device: losses are read every so many steps,
+the best weights stay there, and a thread writes checkpoints.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader
 
-from shared.data.order import Balance, balanced_keys, endless, epoch_order
+from shared.data.order import Balance
 from shared.data.split import Split
 from shared.errors import RunError
 from shared.evaluation.calibration import fit_temperature, softmax
 from shared.models.network import Network
 from shared.processes.memory import keep_freed_memory
-from shared.seeding import derive_seed, generator
-from shared.training.augmented import Augmented
+from shared.seeding import derive_seed
+from shared.training.batches import Batches, Share
 from shared.training.checkpoint import FILE, Checkpoint, Position
-from shared.training.ema import exponential_average
+from shared.training.checkpoint_writer import CheckpointWriter
+from shared.training.ema import exponential_average, move_average
 from shared.training.freezing import (
     DomainBatchNormOption,
     batch_norm_policy,
@@ -39,17 +39,17 @@ from shared.training.freezing import (
     set_trainable,
 )
 from shared.training.job import Job
+from shared.training.losses import Losses
 from shared.training.objective import Batch, LossModule, Objective
+from shared.training.passes import predict_features
+from shared.training.precision import STATE, Asked, StepShape, TakenPrecision, precision_for
 from shared.training.rates import DecayShape, multiplier, parameter_groups
 from shared.training.selection import LABEL_FREE, LAST, RULES
 
 CHECKPOINT_SECONDS = 20.0
 """Seconds between checkpoints: at most so much work is lost in a kill. Writing one of a ResNet-18 takes about 0.3 s."""
-EVALUATION_BATCH = 64
-"""Images of one forward pass outside of training."""
 
 log = logging.getLogger(__name__)
-Precision = Literal["auto", "fp32", "bf16"]
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,8 @@ class TrainerSettings:
         weight_decay: Weight decay of AdamW on matrices and kernels; biases and normalisation are not decayed.
         batch_norm: What changes in the BatchNorm of trained stages: everything, all but the statistics, or nothing;
             "auto" lets `job.folded_batch_norm` decide.
-        precision: Precision of the forward and backward pass; weights and evaluation are always float32.
+        precision: Precision of the forward and backward pass, as `shared.training.precision` settles it; weights and
+            evaluation are always float32.
         selection: Name of a rule of `shared.training.selection`, or `LAST`; a rule without labels needs `job.target`.
         sampling: What is drawn equally often in an epoch, as in `shared.data.order`.
         ema_decay: Decay of the exponential moving average of weights, which is then evaluated and kept in place of the
@@ -100,7 +101,7 @@ class TrainerSettings:
     batch_size: int = 32
     weight_decay: float = 1e-4
     batch_norm: DomainBatchNormOption = "auto"
-    precision: Precision = "auto"
+    precision: Asked = "auto"
     selection: str = "log_likelihood"
     sampling: Balance = "none"
     ema_decay: float = 0.0
@@ -120,7 +121,8 @@ def train(job: Job, objective: Objective, settings: TrainerSettings) -> list[dic
         The history, one row an epoch.
 
     Raises:
-        RunError: The loss is not finite, or the checkpoint in the folder is damaged or belongs to other data.
+        RunError: Loss or weights are not finite, or the checkpoint in the folder is damaged or belongs to other data.
+        OSError: A checkpoint could not be written.
     """
     return _Loop(job, objective, settings).run()
 
@@ -134,45 +136,50 @@ class _Loop:
             keep_freed_memory()
         # not accelerate's own mixed precision: that is one for all trainings of a process
         self.accelerator = Accelerator(cpu=on_cpu, mixed_precision="no")
-        self.in_bf16 = settings.precision == "bf16" or (settings.precision == "auto" and not on_cpu)
+        self.device = self.accelerator.device
         self.job, self.settings, self.phases = job, settings, settings.phases
         self.batch_norm = batch_norm_policy(settings.batch_norm, folded=job.folded_batch_norm)
-        self.batch_size = min(settings.batch_size, len(job.train.samples))
-        self.keys = balanced_keys(job.train, settings.sampling, job.varying)
-        self.unlabelled_count = 0 if objective.unlabelled is None else len(objective.unlabelled.samples)
-        self.dataset = Augmented(job.train, objective.unlabelled, job.augment, job.seed)
-        self.workers = 0 if on_cpu else min(8, os.cpu_count() or 1)
-        self.position = Position()
+        share = Share(self.device, self.accelerator.process_index, self.accelerator.num_processes)
+        self.batches = Batches(job, objective.unlabelled, settings.batch_size, settings.sampling, share)
+        self.steps_per_epoch = self.batches.steps_per_epoch
+        self.position, self.losses = Position(), Losses()
         self.history: list[dict[str, Any]] = []
         self.best: dict[str, Tensor] = {}
         self.checkpoint = Path(job.folder) / FILE
         self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        self.writer = CheckpointWriter(self.checkpoint)
         self.saved_at = time.monotonic()
         self.network: Network = job.network
         self.loss_module = LossModule(job.network, objective)
         self.average = exponential_average(job.network, settings.ema_decay) if settings.ema_decay else None
-        self.steps_per_epoch = max(1, len(job.train.samples) // self.batch_size)
         self.all_steps = sum(phase.epochs for phase in self.phases) * self.steps_per_epoch
-        self.stages = list(self.network.backbone.stages)
-        self.trained = [resolve_stages(phase.train, self.stages) for phase in self.phases]
+        stages = list(self.network.backbone.stages)
+        self.trained = [resolve_stages(phase.train, stages) for phase in self.phases]
 
     def run(self) -> list[dict[str, Any]]:
         """Runs all phases from the checkpoint on, if there is one, and loads the best weights."""
         optimiser_state = self._restore()
-        while self.position.phase < len(self.phases) and not self._stopped():
-            self._run_phase(optimiser_state)
-            optimiser_state = None
-            self.position.phase, self.position.epoch = self.position.phase + 1, 0
+        with self.writer:
+            while self.position.phase < len(self.phases) and not self._stopped():
+                self._run_phase(optimiser_state)
+                optimiser_state = None
+                self.position.phase, self.position.epoch = self.position.phase + 1, 0
         self.loss_module.load_state_dict(self.best)
         self.loss_module.eval()
         self.accelerator.free_memory()
         return self.history
 
+    def _precision(self) -> TakenPrecision:
+        """Settles the precision by the phase that trains most stages, whose steps take longest."""
+        images = (self.batches.size, *self.job.train.images[0].shape)
+        step = StepShape(images, max(self.trained, key=len), self.batch_norm)
+        return precision_for(self.settings.precision, self.network, step, self.job.device)
+
     def _run_phase(self, optimiser_state: dict[str, Any] | None) -> None:
         phase, names = self.phases[self.position.phase], self.trained[self.position.phase]
-        network, objective = self.network, self.loss_module.to(self.accelerator.device).objective
+        network, objective = self.network, self.loss_module.to(self.device).objective
         if self.average is not None:
-            self.average.to(self.accelerator.device)
+            move_average(self.average, self.device)
         set_trainable(network.backbone.stages, network.head, names, self.batch_norm)
         groups = parameter_groups(
             network.backbone.stages,
@@ -183,14 +190,17 @@ class _Loop:
             lr_decay=phase.lr_decay,
             weight_decay=self.settings.weight_decay,
         )
-        model, optimiser = self.accelerator.prepare(self.loss_module, torch.optim.AdamW(groups))
+        fused = True if self.device.type != "cpu" else None  # one kernel for all weights
+        model, optimiser = self.accelerator.prepare(self.loss_module, torch.optim.AdamW(groups, fused=fused))
         if optimiser_state is not None:
             optimiser.load_state_dict(optimiser_state)
         while self.position.epoch < phase.epochs and not self._stopped():
             network.train()
             set_mode(network.backbone.stages, network.head, names, self.batch_norm)
             objective.train()
-            for batch in self._loader():
+            if self.batches.workers:
+                self.writer.wait()  # its thread must not hold a lock while processes are forked
+            for batch in self.batches.of_epoch(self.position, self._progress):
                 self._step(model, optimiser, batch)
                 self._save_if_due(optimiser)
             self._end_epoch(optimiser)
@@ -199,16 +209,14 @@ class _Loop:
         """Whether training has come to the epoch that is kept."""
         return self.settings.stop_after is not None and len(self.history) >= self.settings.stop_after
 
-    def _step(self, model: Any, optimiser: Any, batch: tuple[Tensor, Tensor, Tensor]) -> None:
+    def _step(self, model: Any, optimiser: Any, batch: Batch) -> None:
         """Takes one step down the gradient of a batch, and moves the position on."""
         at = self.position
         self._set_rates(optimiser)
         torch.manual_seed(derive_seed(self.job.seed, "step", at.phase, at.epoch, at.step))
-        images, labels, places = (tensor.to(self.accelerator.device) for tensor in batch)
-        with torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=self.in_bf16):
-            loss = model(self._batch(images, labels, places))
-        if not torch.isfinite(loss):
-            raise RunError(f"the loss became {loss.item()} in epoch {at.epoch + 1}; lower lr_head and lr_backbone")
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision.name == "bf16"):
+            loss = model(batch)
+        self.losses.add(loss, at)
         optimiser.zero_grad()
         self.accelerator.backward(loss)
         if self.settings.clip_norm:
@@ -220,21 +228,14 @@ class _Loop:
         self.loss_module.objective.after_step(self.network, rates)
         if self.average is not None:
             self.average.update_parameters(self.network)
-        at.loss_sum += float(loss.detach())
         at.step += 1
+        mean = self.losses.mean(at)
         self.job.progress(
             f"training, phase {at.phase + 1} of {len(self.phases)}",
             self._steps_of_phase(),
             self.phases[at.phase].epochs * self.steps_per_epoch,
-            f"loss {at.loss_sum / at.step:.3f}",
+            "" if mean is None else f"loss {mean:.3f}",
         )
-
-    def _batch(self, images: Tensor, labels: Tensor, places: Tensor) -> Batch:
-        """The batch of a step; where masks were read, the last channel of an image is its mask."""
-        masks = None
-        if self.job.train.masks:
-            images, masks = images[:, :-1], images[:, -1]
-        return Batch(images, labels[labels >= 0], places, self._progress(), masks)
 
     def _set_rates(self, optimiser: Any) -> None:
         """Sets the learning rate of each parameter group for the current step."""
@@ -256,6 +257,7 @@ class _Loop:
     def _end_epoch(self, optimiser: Any) -> None:
         """Evaluates the network, adds a row to the history, and keeps the weights if they are the best so far."""
         at = self.position
+        self._require_finite()
         network = self.network if self.average is None else cast(Network, self.average.module)
         measured = self._evaluate(network)
         self.job.on_epoch_end(replace(self.job, network=network), len(self.history))
@@ -274,7 +276,7 @@ class _Loop:
         if at.best_score is None or score > at.best_score:
             at.best_score = score
             kept = self.loss_module.state_dict() | network.state_dict(prefix="network.")
-            self.best = {name: tensor.detach().cpu().clone() for name, tensor in kept.items()}
+            self.best = {name: tensor.detach().clone() for name, tensor in kept.items()}
         at.epoch, at.step, at.loss_sum = at.epoch + 1, 0, 0.0
         self._save_if_due(optimiser)
 
@@ -305,40 +307,31 @@ class _Loop:
     ) -> NDArray[np.float64]:
         """Class scores, float64 [N, classes], of a split; `logits` maps network and features to them."""
         with self.loss_module.objective.evaluation_statistics(network, split):
-            blocks = predict_features(network, split, self.accelerator.device)
+            blocks = predict_features(network, split, self.device)
             scores = torch.cat([logits(network, features).float().cpu() for features in blocks])
         found: NDArray[np.float64] = scores.double().numpy()
         return found
 
-    def _loader(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """The batches of the current epoch from the current step on, this process's share of each."""
-        at, size, steps = self.position, self.batch_size, self.steps_per_epoch
-        order = epoch_order(self.keys, generator(self.job.seed, "order", at.phase, at.epoch))
-        rank, world = self.accelerator.process_index, self.accelerator.num_processes
-        batches = []
-        for step in range(at.step, steps):
-            drawn = [order[step * size : (step + 1) * size][rank::world]]
-            if self.unlabelled_count:
-                drawn.append(len(order) + self._unlabelled_places(at.epoch * steps + step)[rank::world])
-            batches.append([(at.phase, at.epoch, int(index)) for index in np.concatenate(drawn)])
-        return iter(DataLoader(self.dataset, sampler=batches, batch_size=None, num_workers=self.workers))
+    def _require_finite(self) -> None:
+        """Checks the losses that were not read yet, and all weights.
 
-    def _unlabelled_places(self, step: int) -> NDArray[np.int64]:
-        """Places of the unlabelled images of a step, int64 [batch_size]; steps count from the start of the phase."""
-        seed, phase = self.job.seed, self.position.phase
-        return endless(
-            self.unlabelled_count,
-            step * self.batch_size,
-            self.batch_size,
-            lambda number: generator(seed, "beside", phase, number),
-        )
+        Raises:
+            RunError: One of them is not finite.
+        """
+        self.losses.read(self.position)
+        finite = torch.stack([weight.isfinite().all() for weight in self.loss_module.parameters()])
+        if not finite.all():
+            epoch = self.position.epoch + 1
+            raise RunError(f"weights became infinite or no number in epoch {epoch}; lower lr_head and lr_backbone")
 
     def _save_if_due(self, optimiser: Any) -> None:
-        """Writes a checkpoint where the last one is older than `CHECKPOINT_SECONDS`."""
+        """Begins to write a checkpoint where the last one is older than `CHECKPOINT_SECONDS`."""
+        self.writer.raise_failure()
         if time.monotonic() - self.saved_at < CHECKPOINT_SECONDS:
             return
+        self._require_finite()
         if self.accelerator.is_main_process:
-            Checkpoint(
+            checkpoint = Checkpoint(
                 fingerprint=self.job.fingerprint,
                 loss_module=self.loss_module.state_dict(),
                 average=None if self.average is None else self.average.state_dict(),
@@ -346,43 +339,21 @@ class _Loop:
                 position=self.position,
                 history=self.history,
                 best=self.best,
-            ).write(self.checkpoint)
+                precision=self.precision.to_json(),
+            )
+            self.writer.write(checkpoint)
         self.saved_at = time.monotonic()
 
     def _restore(self) -> dict[str, Any] | None:
         """Takes up the checkpoint in the folder, if there is one, and returns the state of its optimiser."""
-        if not self.checkpoint.is_file():
+        found = Checkpoint.read(self.checkpoint, self.job.fingerprint) if self.checkpoint.is_file() else None
+        self.precision = self._precision() if found is None else TakenPrecision(**found.precision)
+        self.job.state[STATE] = self.precision.to_json()
+        if found is None:
             return None
-        found = Checkpoint.read(self.checkpoint, self.job.fingerprint)
         self.loss_module.load_state_dict(found.loss_module)
         if self.average is not None:
             self.average.load_state_dict(found.average or {})
         self.position, self.history, self.best = found.position, found.history, found.best
         log.info("resumed at phase %d, epoch %d", self.position.phase + 1, self.position.epoch + 1)
         return found.optimiser
-
-
-@torch.no_grad()
-def predict_features(network: Network, split: Split, device: torch.device) -> Iterator[Tensor]:
-    """Yields the features of all images of a split, block by block, float32 [n, width] on `device`.
-
-    Args:
-        network: The network; it is moved to `device` and left in evaluation mode.
-        split: The images, in whose order the blocks come; their labels are not used.
-        device: Device to compute on.
-    """
-    network.to(device).eval()
-    for start in range(0, len(split.samples), EVALUATION_BATCH):
-        stop = min(start + EVALUATION_BATCH, len(split.samples))
-        yield network.features(stack_images(split, start, stop).to(device))
-
-
-def stack_images(split: Split, start: int, stop: int) -> Tensor:
-    """Stacks the images `start` to `stop` - 1 of a split into one tensor, float32 [stop - start, channels, size, size].
-
-    Args:
-        split: The images.
-        start: Index of the first image.
-        stop: Index after the last image, above `start`.
-    """
-    return torch.from_numpy(np.stack([split.images[i] for i in range(start, stop)]))

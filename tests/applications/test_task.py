@@ -28,7 +28,7 @@ class Application:
         task: Its TASK.
         heavy: Modules that importing the TASK must not load.
         folders: Two folders of classes, by the label each stands for.
-        tolerance: How far a cached image may lie from a preprocessed one; handwriting caches bytes.
+        tolerance: How far a stored image may lie from a preprocessed one: MR is stored as float16, characters as bytes.
     """
 
     task: Task
@@ -42,7 +42,7 @@ APPLICATIONS = {
         MEDTL,
         ("torch", "monai", "pydicom", "scipy", "PIL", "nibabel", "numpy"),
         {"no": "no_tumour", "yes": "tumour"},
-        0.0,
+        2.0**-12,
     ),
     "handwriting": Application(
         HANDWRITING,

@@ -26,7 +26,6 @@ from shared.models.local_weights import LocalWeights, available_backbones
 from shared.pipeline.preflight import preflight
 from shared.progress import Progress
 from shared.task import Task
-from shared.training.precision import fast_precision
 
 
 def advise(
@@ -115,7 +114,7 @@ def _advised_config(setting: Setting, advised: Candidate) -> Config:
     _, validation, _ = split_shares(setting.config.data.split)
     images = round(setting.pool.images * (1 - validation))
     name = FINETUNE if advised.recipe == FINETUNE else PROBE
-    sections = recipe(name, images, precision=fast_precision())
+    sections = recipe(name, images)
     if advised.recipe != FINETUNE:
         sections["backbone"] = {"layers": list(advised.layers), "pooling": advised.pooling}
     return setting.config_for(advised.backbone, sections)

@@ -16,7 +16,6 @@ from shared.features.cache import FeatureRequest, features_of_layers
 from shared.features.ridge import out_of_fold
 from shared.models.local_weights import LocalWeights
 from shared.pipeline.preflight import preflight
-from shared.training.precision import fast_precision
 
 MAX_FINE_TUNED = 2
 """Backbones that are fine-tuned: those on which linear classifiers do best."""
@@ -132,11 +131,10 @@ def tuned_candidates(setting: Setting, linear: Sequence[Candidate], base: Candid
 def _tuned(setting: Setting, one: LocalWeights, reference: Values) -> Candidate:
     """Fine-tunes one backbone on as many folds as time allows."""
     record = one.record
-    precision = fast_precision()
     rows, scores = finetuned_scores(
         lambda images: preflight(
             setting.experiment.task,
-            setting.config_for(one, recipe(FINETUNE, images, precision=precision)),
+            setting.config_for(one, recipe(FINETUNE, images)),
         ),
         setting.pool.dataset,
         setting.split,

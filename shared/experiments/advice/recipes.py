@@ -20,21 +20,17 @@ BATCH_SIZE, SMALL_BATCH_SIZE, SMALL_BATCH_BELOW = 32, 16, 400
 """Below this number of training images batches are small, so that an epoch has more than a few steps."""
 
 
-def recipe(name: str, images: int, *, precision: str = "auto") -> dict[str, Any]:
+def recipe(name: str, images: int) -> dict[str, Any]:
     """Writes a recipe as sections of a configuration.
 
     Args:
         name: `PROBE`, `PROBE_AUTO` or `FINETUNE`.
         images: Number of training images.
-        precision: Numeric precision of fine-tuning, as `strategy.precision` takes it.
 
     Returns:
         `strategy` and, for `PROBE_AUTO`, `backbone`: the keys that the recipe sets in these sections.
     """
-    tree = _MAKERS[name](images)
-    if name == FINETUNE:
-        tree["strategy"]["precision"] = precision
-    return tree
+    return _MAKERS[name](images)
 
 
 def epochs_for(images: int) -> int:

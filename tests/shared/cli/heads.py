@@ -10,8 +10,8 @@ from PIL import Image
 
 BACKBONE = "backbone={name: convnet_small, weights: random, size: 32, layers: [block2], pooling: avg_2x2}"
 FINETUNE = (
-    "strategy={name: finetune, augmentation: none, batch_size: 8, phases: [{epochs: 8, train: all, lr_head: 0.01, "
-    "lr_backbone: 0.003}]}"
+    "strategy={name: finetune, augmentation: none, precision: fp32, batch_size: 8, phases: [{epochs: 8, train: all, "
+    "lr_head: 0.01, lr_backbone: 0.003}]}"
 )
 PLACES = {"no_tumor": None, "glioma": (9, 12, 4), "meningioma": (24, 9, 3), "pituitary": (16, 23, 2)}
 """Row, column and radius of the bright disc that stands for a tumour."""

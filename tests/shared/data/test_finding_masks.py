@@ -37,7 +37,9 @@ def test_a_negative_image_has_an_empty_mask_and_a_positive_one_without_a_mask_no
     negative, marked, _, unmarked = _read(_split(None, "drawn.png", None, None), monkeypatch).masks
     assert negative is not None
     assert not negative.any()
-    assert marked is DRAWN
+    np.testing.assert_array_equal(marked, DRAWN)
+    assert marked is not None
+    assert marked.dtype == np.bool_
     assert unmarked is None
 
 

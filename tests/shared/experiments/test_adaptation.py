@@ -26,7 +26,7 @@ from shared.io.atomic import read_json
 from shared.pipeline.preflight import faults_of_run
 from shared.pipeline.train import run
 from shared.runs.certificate import models_among
-from shared.runs.folder import check_finished
+from shared.runs.folder import check_finished, is_whole
 from shared.runs.record import ModelRecord, read_model_record
 from shared.task import Preprocessing
 from tests.shared.runs.test_certificate import record_of, write_run
@@ -64,6 +64,8 @@ def test_it_tries_settings_chooses_one_and_reports_every_column(config: Config, 
     assert html.count("data:image/png") == 5
     assert read_json(tmp_path / "adapt.json")["proxy_a_distance"].keys() == {"source only", tree["chosen"]}
     check_finished(tmp_path / SELECTED)
+    assert is_whole(tmp_path / SELECTED)
+    assert not is_whole(tmp_path / "trained-on-target-labels")
     assert not (tmp_path / SELECTED / EPOCHS_FOLDER).exists()
     assert set(read_model_record(tmp_path / SELECTED).classes) == {"ka", "digit_0", "digit_1"}
 

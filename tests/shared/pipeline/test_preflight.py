@@ -79,12 +79,13 @@ def test_an_augmentation_is_refused_where_nothing_is_varied() -> None:
 
 def test_an_augmentation_is_looked_up_and_required_where_needed() -> None:
     (fault,) = _faults(strategy={"augmentation": "elastic"})
-    assert fault == "strategy.augmentation: unknown augmentation 'elastic'; known: none, usual, scenes"
+    kinds = "usual, scenes, usual_albumentations"
+    assert fault == f"strategy.augmentation: unknown augmentation 'elastic'; known: none, {kinds}"
     assert _faults(strategy={"augmentation": "none"}) == []
     target = {"target": {"domain": "here"}}
     assert _faults(strategy={"name": "mean_teacher"}, data=target) == []
     (fault,) = _faults(strategy={"name": "mean_teacher", "augmentation": "none"}, data=target)
-    assert fault == "strategy.augmentation: got none; mean_teacher learns from augmented images, allowed: usual, scenes"
+    assert fault == f"strategy.augmentation: got none; mean_teacher learns from augmented images, allowed: {kinds}"
 
 
 def test_varied_images_are_familiar_only_where_training_varies_them() -> None:

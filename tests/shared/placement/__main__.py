@@ -11,14 +11,19 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
 from accelerate import PartialState
+from accelerate.state import AcceleratorState
 from torch.utils.data import DataLoader
 
+from handwriting.task import TASK as HANDWRITING
+from medtl.task import TASK as MEDTL
 from shared.config.read import validate
 from shared.data.split import Split, unlabelled
+from shared.errors import RunError
 from shared.explanation.attribution import attribute, methods_for
 from shared.features.cache import FeatureRequest, cached_features
 from shared.models.backbones.module import Backbone
@@ -26,8 +31,14 @@ from shared.models.network import feature_width
 from shared.models.source_classifier import Classifier
 from shared.pipeline.scores import neighbours, reference_features, score_split
 from shared.strategies import _distillation, find_strategy, strategy_names
-from shared.training import trainer
+from shared.task import Task
+from shared.tasks.images import ImageTask
+from shared.training import batches, trainer
 from shared.training.job import Job, Target
+from shared.training.objective import ClassLoss
+from shared.training.pixels import pixels_on
+from shared.training.trainer import Phase, TrainerSettings, train
+from tests.shared.placement import double
 from tests.shared.placement.double import register
 from tests.shared.small_job import small_job, small_split, with_evidence
 
@@ -35,6 +46,9 @@ PHASES = [
     {"epochs": 1, "train": "none", "lr_head": 1e-2},
     {"epochs": 1, "train": "all", "lr_head": 1e-2, "lr_backbone": 1e-2},
 ]
+SETTINGS = TrainerSettings(
+    phases=[Phase(2, "all", 1e-2, 1e-2, 0.9, 0.2, "cosine")], batch_size=8, precision="fp32", ema_decay=0.9
+)
 PLANTED = "a planted fault"
 """A case that must fail, or the double would refuse nothing."""
 OPTIONS: Mapping[str, Mapping[str, Any]] = {
@@ -49,7 +63,9 @@ def _job(folder: Path, device: torch.device, *, target: bool = False) -> Job:
     job = replace(job, train=job.train.of(np.arange(16)), validation=job.validation.of(np.arange(8)))
     sided = {name: _sided(getattr(job, name)) for name in ("train", "validation")}
     there = Target(*(_elsewhere(unlabelled(small_split(8, seed))) for seed in (3, 4))) if target else None
-    return replace(job, **sided, target=there, device=device, augment=lambda images, _: 1.0 - images)
+    return replace(
+        job, **sided, target=there, device=device, augment=lambda images, _: 1.0 - images, augments_batches=True
+    )
 
 
 def _sided(split: Split) -> Split:
@@ -81,6 +97,57 @@ def _misplaced(folder: Path, device: torch.device) -> None:
     torch.ones(2, device=device) + torch.ones(2)
 
 
+def _as_on_the_cpu(folder: Path, device: torch.device) -> None:
+    """The same history and weights as on the CPU, but for the rounding of the optimiser that is fused."""
+    rows, weights = [], []
+    for number, where in enumerate((torch.device("cpu"), device)):
+        AcceleratorState._reset_state(reset_partial_state=True)  # which knows one device
+        job = _job(folder / str(number), where)
+        rows.append(train(job, ClassLoss(torch.ones(2)), SETTINGS))
+        weights.append([one.detach().cpu() for one in job.network.parameters()])
+    for there, here in zip(*rows, strict=True):
+        assert {name: round(value, 4) for name, value in there.items()} == {
+            name: round(value, 4) for name, value in here.items()
+        }
+    assert all(torch.allclose(there, here, atol=1e-4) for there, here in zip(*weights, strict=True))
+
+
+def _read_for_each_batch(folder: Path, device: torch.device) -> None:
+    """Images that leave no room on the device."""
+    with patch.object(double, "FREE_BYTES", 1 << 10):
+        job = _job(folder, device)
+        assert pixels_on(device, [job.train]) is None
+        train(job, ClassLoss(torch.ones(2)), SETTINGS)
+
+
+def _resumed(folder: Path, device: torch.device) -> None:
+    """Killed after a checkpoint of each step, it ends with the weights of a training that was not."""
+    with patch.object(trainer, "CHECKPOINT_SECONDS", 0.0):
+        whole = _job(folder / "whole", device)
+        history = train(whole, ClassLoss(torch.ones(2)), SETTINGS)
+        calls = iter(range(3))
+        cut = replace(_job(folder / "cut", device), progress=lambda *_: next(calls))
+        try:
+            train(cut, ClassLoss(torch.ones(2)), SETTINGS)
+        except StopIteration:
+            cut = _job(folder / "cut", device)
+        assert train(cut, ClassLoss(torch.ones(2)), SETTINGS) == history
+    for one, other in zip(whole.network.parameters(), cut.network.parameters(), strict=True):
+        assert torch.equal(one.cpu(), other.cpu())
+
+
+def _diverged(folder: Path, device: torch.device) -> None:
+    """Losses are read at the end of the epoch at the latest, and the error names it."""
+    job = _job(folder, device)
+    try:
+        train(job, ClassLoss(torch.full((2,), float("nan"))), SETTINGS)
+    except RunError as error:
+        assert "in epoch 1; lower lr_head" in str(error)
+    else:
+        raise AssertionError("a loss of NaN went unnoticed")
+    assert not list(folder.iterdir())
+
+
 def _extracted(folder: Path, device: torch.device) -> None:
     job = _job(folder, device)
     request = FeatureRequest(job.train.images, job.train.samples, job.spec, "placement", device)
@@ -93,6 +160,14 @@ def _explained(method: str, folder: Path, device: torch.device) -> None:
     assert np.isfinite(attribute(job.network, images, np.array([1]), device, method)).all()
 
 
+def _augmented(task: Task, kind: str, folder: Path, device: torch.device) -> None:
+    """Varies images on the device; they come out as on the CPU."""
+    images = torch.from_numpy(np.stack(small_split(12, 0).images))
+    found = task.augment(images.to(device), range(12), kind)
+    assert found.device == device
+    torch.testing.assert_close(found.cpu(), task.augment(images, range(12), kind), rtol=0.0, atol=1e-6)
+
+
 def _classifier(backbone: Backbone) -> Classifier:
     """A classifier of the source, which random weights do not have."""
     layers = tuple(backbone.stages)[-1:]
@@ -103,17 +178,23 @@ def _classifier(backbone: Backbone) -> Classifier:
 def main() -> None:
     """Runs every case; the last line of the output is a JSON object of the error of each, null where there is none."""
     device = register()
-    # the work of accelerate, of a loader's processes and of a file is not what is shown here
+    # the work of accelerate and of a loader's processes is not what is shown here
     PartialState.default_device = property(lambda _: device)
-    trainer.DataLoader = lambda *args, num_workers, **options: DataLoader(*args, **options)
-    trainer.CHECKPOINT_SECONDS = 1e9
+    batches.DataLoader = lambda *args, num_workers, **options: DataLoader(*args, **options)
     _distillation.load_classifier = lambda backbone, _: _classifier(backbone)
     cases: dict[str, Callable[[Path, torch.device], None]] = {
         **{name: partial(_trained, name) for name in strategy_names()},
         "multitask, masks": partial(_trained, "multitask", make=lambda job: with_evidence(job, 8), tasks=["mask"]),
         "finetune, head by a probe": partial(_trained, "finetune", head="probe"),
         "linear_probe, svm": partial(_trained, "linear_probe", head="svm"),
+        "as on the cpu": _as_on_the_cpu,
+        "read for each batch": _read_for_each_batch,
+        "resumed": _resumed,
+        "diverged": _diverged,
         "extraction": _extracted,
+        "augmentation, characters": partial(_augmented, HANDWRITING, "usual"),
+        "augmentation, pictures": partial(_augmented, ImageTask("pictures"), "usual"),
+        "augmentation, slices": partial(_augmented, MEDTL, "mri_hospitals"),
         PLANTED: _misplaced,
         **{f"explanation, {one}": partial(_explained, one) for one in methods_for(small_job(Path()).network)},
     }

@@ -23,6 +23,7 @@ FACTORIES = {
 }
 """Operators that make a tensor on a device without being given one that lies there."""
 
+FREE_BYTES = 1 << 30
 KEPT: list[torch.library.Library] = []
 """What was registered, which holds as long as these objects live."""
 
@@ -40,6 +41,9 @@ class _Module:
 
     def device_count(self) -> int:
         return 1
+
+    def mem_get_info(self, device: Any = None) -> tuple[int, int]:
+        return FREE_BYTES, FREE_BYTES
 
     def current_device(self) -> int:
         return 0

@@ -33,7 +33,7 @@ from shared.task import Preprocessing
 from shared.training.gradient_reversal import reversed_gradient
 from shared.training.job import Job, Target
 from shared.training.objective import Batch
-from shared.training.trainer import predict_features
+from shared.training.passes import predict_features
 
 CPU = torch.device("cpu")
 WORDS, SHARED, CUES = 5000, 40, 40

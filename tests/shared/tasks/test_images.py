@@ -124,6 +124,7 @@ def test_images_are_kept_as_bytes_and_inputs_are_pictures(tmp_path: Path) -> Non
     images = task.images(dataset.samples, spec, dataset.content_hash)
     exact = task.preprocess(task.read(dataset.samples[1]), spec)
     np.testing.assert_allclose(images[1], exact, atol=0.51 / 255)
+    assert images.stored([2, 0]).dtype == np.uint8
     (tmp_path / "notes.pdf").write_bytes(b"%PDF-1.4")
     items = list(task.read_inputs([tmp_path]))
     assert [item.refusal is None for item in items].count(True) == 3

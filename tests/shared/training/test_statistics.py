@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from shared.training.passes import stack_images
 from shared.training.statistics import estimate_statistics
-from shared.training.trainer import stack_images
 from tests.shared.small_job import small_job
 
 
@@ -39,4 +39,4 @@ def test_a_last_smaller_batch_does_not_count(tmp_path: Path, monkeypatch) -> Non
     estimate_statistics(job.network, job.train, torch.device("cpu"))
     hook.remove()
     assert counts == [16, 16]
-    assert len(stack_images(job.train, 0, 40)) == 40
+    assert len(stack_images(job.train, 0, 40, torch.device("cpu"))) == 40

@@ -184,6 +184,26 @@ def test_a_diverging_loss_stops_with_advice(tmp_path: Path) -> None:
         _train(small_job(tmp_path), ClassLoss(torch.full((2,), float("nan"))))
 
 
+class WithoutGradient(Objective):
+    """A loss that is finite, and whose gradient is no number."""
+
+    def forward(self, network: Network, batch: Batch) -> torch.Tensor:
+        scores = network(batch.images)
+        return (scores - scores.detach()).square().sum().sqrt()
+
+
+def test_weights_that_are_no_numbers_are_found_and_never_reach_a_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "weights became infinite or no number in epoch 1; lower lr_head"
+    with pytest.raises(RunError, match=said):
+        _train(small_job(tmp_path), WithoutGradient(), batch_size=40)  # an epoch of one step
+    monkeypatch.setattr("shared.training.trainer.CHECKPOINT_SECONDS", 0.0)
+    with pytest.raises(RunError, match=said):
+        _train(small_job(tmp_path), WithoutGradient())
+    assert not (tmp_path / "checkpoint.pt").exists()
+
+
 def test_a_damaged_checkpoint_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "checkpoint.pt").write_bytes(b"not a checkpoint")
     with pytest.raises(RunError, match="damaged"):

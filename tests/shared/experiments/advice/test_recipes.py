@@ -23,7 +23,5 @@ def test_every_recipe_is_a_configuration_that_its_strategy_takes(name: str) -> N
 
 def test_few_images_are_seen_more_often_and_in_smaller_batches() -> None:
     assert [epochs_for(count) for count in (10, 150, 100_000)] == [30, 20, 8]
-    few, many = recipe(FINETUNE, 100)["strategy"], recipe(FINETUNE, 5000, precision="bf16")["strategy"]
+    few, many = recipe(FINETUNE, 100)["strategy"], recipe(FINETUNE, 5000)["strategy"]
     assert few["batch_size"] < many["batch_size"]
-    assert (few["precision"], many["precision"]) == ("auto", "bf16")
-    assert "precision" not in recipe(PROBE, 100)["strategy"]
