@@ -42,7 +42,7 @@ class PixelStore:
     """The store of the images of one dataset under one preprocessing.
 
     Attributes:
-        code: Hash over the code that makes the images, of `shared.data.code_hash`; None: that is not known, and they are
+        code: Hash over the code that makes the images, of `shared.data.code_hash`; None: it is not known, and they are
             kept for this process alone.
         spec: The preprocessing.
         content_hash: Hash over the bytes of the data.
