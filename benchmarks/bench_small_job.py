@@ -1,6 +1,6 @@
 """Measures a whole training on few MRI pictures, from the zip to the report, beside fastai's `fine_tune(3)`.
 
-Both are processes of their own on one thread, with the same network, weights and size and as many training images. Ours
+Both are processes of their own on one thread, with the same network, weights, size and epochs and as many images. Ours
 also searches for copies, chooses its epoch and threshold on validation, and writes the exported network and the report;
 the peer reads PNG files of the same pictures and gives the probabilities of its test.
 """
@@ -21,6 +21,11 @@ from shared.extras import remedy
 
 WEIGHTS = "mobilenet_v2-imagenet-bnfolded.pth"
 RECIPE = "fastai fine_tune(3)"
+STRATEGY = (
+    "strategy={name: finetune, batch_norm: freeze_stats, augmentation: none, phases: [{epochs: 1, train: none, "
+    "lr_head: 1.0e-3}, {epochs: 3, train: all, lr_head: 5.0e-4, lr_backbone: 5.0e-4, lr_decay: 0.9}]}"
+)
+"""As many epochs as the peer's: one of the head, three of all."""
 
 
 def measure() -> list[Measured] | str:
@@ -43,7 +48,7 @@ def measure() -> list[Measured] | str:
 
 def _ours(folder: Path, source: Path, weights: Path) -> None:
     words = [f"data.source={source}", "data.options.labels=binary", "backbone.name=mobilenet_v2"]
-    words += [f"backbone.weights={weights}", f"backbone.size={SIDE}", "--out"]
+    words += [f"backbone.weights={weights}", f"backbone.size={SIDE}", STRATEGY, "--out"]
     with tempfile.TemporaryDirectory(dir=folder) as out:
         _call("-c", "from medtl.cli import main; main()", "train", "default", *words, f"{out}/run")
 

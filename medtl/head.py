@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from shared.io.grey import between_class_variance, check_pixels, to_grey
+from shared.io.grey import between_class_variance, check_pixels, percentile, to_grey
 
 Pixels = NDArray[np.float32]
 
@@ -20,6 +20,8 @@ OTSU_FRACTION = 0.5
 """Otsu's threshold parts bright tissue from the rest; half of it keeps dark tissue with the head."""
 PART_OF_HEAD = 0.1
 """Smallest bright component that belongs to the head (brain within a dark skull), as a share of the largest one."""
+OUTSIDE = 2
+"""Marks the pixels around a region whose own are 1, and those of its holes 0."""
 LEVELS = 64
 """Bins of the histogram from which Otsu's threshold is taken."""
 
@@ -101,8 +103,8 @@ def head_parts(head: NDArray[np.bool_]) -> NDArray[np.bool_]:
     square = np.ones((3, 3), dtype=np.uint8)
     eroded = cv2.erode(head.astype(np.uint8), square, borderType=cv2.BORDER_CONSTANT, borderValue=0)
     opened = cv2.dilate(eroded, square, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=4)
-    sizes = stats[:, cv2.CC_STAT_AREA]
+    _, labels = cv2.connectedComponents(opened, connectivity=4)  # its statistics would take twice its own time
+    sizes = np.bincount(labels.ravel())
     sizes[0] = 0  # the background
     return np.asarray((sizes > 0) & (sizes >= PART_OF_HEAD * sizes.max()))[labels]
 
@@ -116,9 +118,9 @@ def filled(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
     Returns:
         bool of the same shape.
     """
-    padded = np.pad(region.astype(np.uint8), 1)
-    _, labels = cv2.connectedComponents(1 - padded, connectivity=4)
-    return np.asarray(labels != labels[0, 0])[1:-1, 1:-1]
+    padded = cv2.copyMakeBorder(region.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    cv2.floodFill(padded, None, (0, 0), OUTSIDE, flags=4)
+    return np.asarray(padded != OUTSIDE)[1:-1, 1:-1]
 
 
 def background_threshold(pixels: Pixels) -> float | None:
@@ -133,7 +135,7 @@ def background_threshold(pixels: Pixels) -> float | None:
         The level in the unit of the pixels; None for a constant image.
     """
     low = float(pixels.min())
-    high = float(np.percentile(pixels, 99)) or float(pixels.max())
+    high = percentile(pixels, 99) or float(pixels.max())
     if high <= low:
         high = float(pixels.max())
     if high <= low:

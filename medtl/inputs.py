@@ -1,7 +1,8 @@
 """Reading what `predict` is asked to judge: named items, each with slices or with the reason for its refusal.
 
-A folder, zip or DICOMDIR is read twice: first the headers, which say what belongs to which series; then, series by
-series, the pixels. So at most one series is in memory.
+A folder, zip or DICOMDIR is gone through twice: first for the headers, which say what belongs to which series; then,
+series by series, for the pixels. So the pixels of at most one series are in memory, and of the files no more than
+`medtl.dicom.scan` keeps: what is above is read again.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from medtl.beside import EXAM_SUFFIXES, Reader, holds_exams, pass_over
 from medtl.dicom.directory import note_missing
 from medtl.dicom.properties import properties
-from medtl.dicom.reader import read_file_ids, read_header, untrusted_decoding
+from medtl.dicom.reader import DicomObject, read_file_ids, read_header, untrusted_decoding
 from medtl.dicom.rules import MEDIA_DIRECTORY
 from medtl.dicom.scan import (
     Contents,
@@ -253,7 +254,8 @@ def _read_file(source: str) -> Item:
         data = read_source(source)
         kind = _kind(source, data)
         if kind == "dicom":
-            return _read_series(source, SeriesFiles([(source, read_header(data))]))
+            read = DicomObject(data)
+            return _read_series(source, SeriesFiles([(source, read.header)], {source: read}))
         if kind == "volume":
             return _read_volume(source, data)
         if kind != "picture" and (known := foreign_kind(data)) is not None:

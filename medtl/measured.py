@@ -105,6 +105,8 @@ def _unstated_fill(pixels: Pixels) -> float | None:
     fill = float(pixels[0, 0])
     if any(float(pixels[corner]) != fill for corner in CORNERS):
         return None
+    if 0 <= fill < float(pixels.max()):
+        return None  # neither above all others nor below zero, as of most slices: nothing more is measured
     others = pixels != fill
     if not others.any():
         return None

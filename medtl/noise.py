@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -45,13 +47,15 @@ def is_noise(grey: Pixels) -> bool:
     grey = _spread(grey)
     low, high = grey.min(), grey.max()
     visible = grey > low
-    if np.count_nonzero(visible) < MIN_VISIBLE * visible.size or grey.min(where=visible, initial=high) == high:
+    if np.count_nonzero(visible) < MIN_VISIBLE * visible.size or not (visible & (grey < high)).any():
         visible = np.ones_like(visible)  # what is seen is then where the values lie, not how they vary
     if _neighbour_correlation(grey, visible) < MIN_CORRELATION:
         return True
+    if _overview_correlation(grey) >= MIN_OVERVIEW_CORRELATION:
+        return False
     # Where the mean of the head became 0, as that of its surroundings is, only the distance from it shows the head.
     distance = np.abs(grey - np.median(np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])))
-    return max(_overview_correlation(grey), _overview_correlation(distance)) < MIN_OVERVIEW_CORRELATION
+    return _overview_correlation(distance) < MIN_OVERVIEW_CORRELATION
 
 
 def is_noisy_region(copy: ReducedCopy) -> bool:
@@ -87,26 +91,37 @@ def _overview_correlation(grey: Pixels) -> float:
 
 def _neighbour_correlation(grey: Pixels, visible: NDArray[np.bool_]) -> float:
     """The mean of Pearson's correlations between visible neighbours in rows and in columns; that of a constant is 0."""
-    values = grey - grey.mean(dtype=np.float64).astype(np.float32)  # sums of squares of what is far from 0 lose digits
+    rows, columns = grey.shape
+    # a column that is not visible ends each row, so that neighbours in rows and in columns lie at one distance
+    terms = np.zeros((3, rows, columns + 1), np.float32)
+    weights, values, squares = terms
+    weights[:, :-1] = visible
+    # sums of squares of what is far from 0 lose digits
+    np.subtract(grey, grey.mean(dtype=np.float64).astype(np.float32), out=values[:, :-1])
     values /= np.abs(values).max() or np.float32(1)
-    along = values[:, :-1], values[:, 1:], visible[:, :-1] & visible[:, 1:]
-    down = values[:-1], values[1:], visible[:-1] & visible[1:]
-    return float(np.mean([_correlation(*pairs) for pairs in (along, down)]))
+    values *= weights
+    np.square(values, out=squares)
+    flat = terms.reshape(3, -1)
+    return (_correlation(flat, 1) + _correlation(flat, columns + 1)) / 2
 
 
-def _correlation(one: Pixels, other: Pixels, both: NDArray[np.bool_]) -> float:
-    """Pearson's correlation of the pairs that `both` marks, by sums over all of them: no pair is copied out."""
-    weights, count = both.astype(np.float32), float(np.count_nonzero(both))
+def _correlation(terms: Pixels, distance: int) -> float:
+    """Pearson's correlation of the visible values that lie at a distance from each other.
+
+    Args:
+        terms: float32 [3, n], where n values are visible (1, else 0), the values there (else 0) and their squares.
+        distance: Number of values from the first of a pair to the second.
+    """
+    sums = np.asarray(terms[:, :-distance] @ terms[:, distance:].T, dtype=np.float64)
+    count, one, other = sums[0, 0], sums[1, 0], sums[0, 1]
     if not count:
         return 0.0
-    first, second = one * weights, other * weights
-    spreads = [_spread_of(values, count) for values in (first, second)]
-    scale = float(np.sqrt(spreads[0] * spreads[1]))
-    return (float(np.vdot(first, second)) - float(first.sum()) * float(second.sum()) / count) / scale if scale else 0.0
+    spreads = [_spread_of(squares, total, count) for squares, total in ((sums[2, 0], one), (sums[0, 2], other))]
+    scale = math.sqrt(spreads[0] * spreads[1])
+    return float(sums[1, 1] - one * other / count) / scale if scale else 0.0
 
 
-def _spread_of(values: Pixels, count: float) -> float:
-    """The sum of squared distances from the mean of `count` values, the others being 0; 0 where it is only rounding."""
-    squares = float(np.vdot(values, values))
-    spread = squares - float(values.sum()) ** 2 / count
+def _spread_of(squares: float, total: float, count: float) -> float:
+    """The sum of squared distances from the mean of `count` values; 0 where it is only rounding."""
+    spread = squares - total**2 / count
     return spread if spread > ROUNDING * squares else 0.0

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from medtl.random_transform import RandomTransform
 from medtl.settings import Settings
+from shared.io.grey import percentile
 from shared.task import Image
 
 Pixels = NDArray[np.float32]
@@ -119,18 +120,10 @@ def _framed(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
 def _shown(pixels: Pixels, kept: NDArray[np.bool_]) -> Pixels:
     """What is kept, cut out and scaled in brightness as `medtl.transforms.preprocess` would do with it alone."""
     inside = np.where(kept, pixels, np.float32(0.0))
-    brightest = _percentile(pixels[kept], Settings.upper_percentile)
+    brightest = percentile(pixels[kept], Settings.upper_percentile)
     if brightest > 0.0:
         inside = np.clip(inside / np.float32(brightest), 0.0, 1.0)
     return _cut_out(inside, kept)
-
-
-def _percentile(values: Pixels, percent: float) -> float:
-    """`np.percentile` of a few thousand values, in a quarter of its time."""
-    place = percent / 100.0 * (len(values) - 1)
-    low, high = int(np.floor(place)), int(np.ceil(place))
-    ordered = np.partition(values, [low, high])
-    return float(ordered[low] + (place - low) * (ordered[high] - ordered[low]))
 
 
 def _cut_out(inside: Pixels, kept: NDArray[np.bool_]) -> Pixels:

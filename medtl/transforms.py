@@ -17,7 +17,7 @@ from medtl.head import ReducedCopy, reduced_copy
 from medtl.settings import Settings
 from shared.errors import ConfigError, DataError
 from shared.io.archives import naming
-from shared.io.grey import check_pixels, to_grey
+from shared.io.grey import check_pixels, percentile, to_grey
 from shared.samples import Sample
 from shared.task import Image, Preprocessing
 
@@ -149,8 +149,8 @@ def _grey(pixels: Pixels) -> Pixels:
 def _range(copy: ReducedCopy, settings: Settings) -> tuple[float, float]:
     """The intensities that become 0 and 1 in the preprocessed image."""
     inside = copy.pixels[copy.head] if copy.head.any() else copy.pixels
-    low = np.percentile(copy.pixels, settings.lower_percentile)
-    high = np.percentile(inside, settings.upper_percentile)
+    low = percentile(copy.pixels, settings.lower_percentile)
+    high = percentile(inside, settings.upper_percentile)
     return float(np.float32(low)), float(np.float32(high))
 
 

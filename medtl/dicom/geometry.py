@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medtl.dicom.mosaic import Mosaic
-from medtl.dicom.values import Vector, floats_of, functional_groups, read_each
+from medtl.dicom.values import Vector, floats_of, functional_groups, read_each, value_of
 from shared.errors import InputRefused
 
 COSINE_TOLERANCE = 0.05
@@ -75,7 +75,7 @@ def read_geometry(dataset: Any, frames: int, mosaic: Mosaic | None) -> Geometry:
     orientations = read_each(
         groups("PlaneOrientationSequence"), lambda group: floats_of(group, "ImageOrientationPatient", 6)
     )
-    if not any(keyword in dataset for keyword in FUNCTIONAL_GROUPS):
+    if all(value_of(dataset, keyword) is None for keyword in FUNCTIONAL_GROUPS):
         # The frames of an object without functional groups lie in parallel; only the place of the first is stated.
         orientations, spacings = orientations[:1] * frames, spacings[:1] * frames
     if mosaic is not None:

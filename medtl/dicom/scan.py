@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from medtl.dicom.bounds import MAX_PIXELS
 from medtl.dicom.header import DicomHeader
-from medtl.dicom.reader import read_dicom, read_header
+from medtl.dicom.reader import LOGGERS_THAT_QUOTE_VALUES, DicomObject, untrusted_decoding
 from medtl.dicom.rules import MEDIA_DIRECTORY, check_suitable, warnings_of
 from medtl.dicom.series import Slice, order_slices
 from medtl.dicom.values import Vector
@@ -20,8 +20,11 @@ from medtl.dicom.view import View, view_of
 from shared.errors import DataError, InputRefused
 from shared.io.archives import read_source
 from shared.io.kinds import suffix_of
+from shared.io.quiet import quiet_loggers
 
 CUT_OFF = "breaks off before it says what it is; copy it again"
+MOST_KEPT_BYTES = 1 << 28
+"""Memory in which files are kept between the reading of their headers and of their pixels: most exams fit in it."""
 MIN_SCATTERED = 4
 """Parallel series of one slice that may be one series: the three planes of a localizer are fewer, and not parallel."""
 
@@ -32,11 +35,13 @@ class SeriesFiles:
 
     Attributes:
         files: Source and header of each file.
+        objects: What is kept in memory of files since their headers were read, by source; others are read again.
         unreadable: Number of damaged files that seem to belong to the series.
         notes: Warnings about the files, for the answer about the series.
     """
 
     files: list[tuple[str, DicomHeader]] = field(default_factory=list)
+    objects: dict[str, DicomObject] = field(default_factory=dict)
     unreadable: int = 0
     notes: list[str] = field(default_factory=list)
 
@@ -99,6 +104,7 @@ class Contents:
         return [entry for entry in self.entries if isinstance(entry, SeriesFiles)]
 
 
+@quiet_loggers(*LOGGERS_THAT_QUOTE_VALUES)  # once here, which costs less than once for each file
 def scan(sources: Iterable[str], kind_of: Callable[[str, bytes], str]) -> Contents:
     """Sorts files into series by their headers.
 
@@ -113,7 +119,7 @@ def scan(sources: Iterable[str], kind_of: Callable[[str, bytes], str]) -> Conten
     Returns:
         Series, other files and damaged files. DICOMDIRs are only counted, as passed over.
     """
-    contents, damaged = Contents(), list[Refused]()
+    contents, damaged, kept_bytes = Contents(), list[Refused](), 0
     by_key: dict[tuple[str, ...], SeriesFiles] = {}
     for source in sources:
         try:
@@ -121,10 +127,11 @@ def scan(sources: Iterable[str], kind_of: Callable[[str, bytes], str]) -> Conten
             if (kind := kind_of(source, data)) != "dicom":
                 contents.entries.append(OtherFile(source, kind))
                 continue
-            header = read_header(data)
+            read = DicomObject(data)
         except (DataError, InputRefused) as error:
             damaged.append(Refused(source, str(error)))
             continue
+        header = read.header
         if header.sop_class == MEDIA_DIRECTORY:
             contents.passed_over += 1
             continue
@@ -137,6 +144,9 @@ def scan(sources: Iterable[str], kind_of: Callable[[str, bytes], str]) -> Conten
             by_key[key] = SeriesFiles()
             contents.entries.append(by_key[key])
         by_key[key].files.append((source, header))
+        if kept_bytes + read.size <= MOST_KEPT_BYTES:
+            by_key[key].objects[source] = read
+            kept_bytes += read.size
     for file in damaged:
         place_damaged(file, contents)
     _note_scattered(contents.series())
@@ -281,11 +291,12 @@ def _check_headers(series: SeriesFiles) -> None:
 def _decode_files(series: SeriesFiles) -> list[Slice]:
     slices: list[Slice] = []
     faults: list[str] = []
-    for source, header in series.files:
-        try:
-            slices += _decode_file(source, header)
-        except (DataError, InputRefused) as error:
-            faults.append(str(error))
+    with untrusted_decoding():  # one bound for all files, which have no more pixels than one may have
+        for source, header in series.files:
+            try:
+                slices += _decode_file(source, header, series.objects.pop(source, None))
+            except (DataError, InputRefused) as error:
+                faults.append(str(error))
     total = len(series.files) + series.unreadable
     if len(faults) == total and len(set(faults)) == 1:
         raise InputRefused(faults[0])
@@ -296,8 +307,8 @@ def _decode_files(series: SeriesFiles) -> list[Slice]:
     return slices
 
 
-def _decode_file(source: str, header: DicomHeader) -> Iterator[Slice]:
-    frames = read_dicom(read_source(source), header=header, allow_blank=True).frames
+def _decode_file(source: str, header: DicomHeader, read: DicomObject | None) -> Iterator[Slice]:
+    frames = (read or DicomObject(read_source(source), header)).decode(allow_blank=True).frames
     number, contrasts, planes = header.identifiers.instance_number, header.acquisition.contrasts, header.geometry.planes
     is_tile = header.layout.mosaic is not None
     for frame, (pixels, plane, contrast) in enumerate(zip(frames, planes, contrasts, strict=True)):

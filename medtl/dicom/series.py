@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -181,11 +182,13 @@ def _by_number(slices: Sequence[Slice]) -> list[Slice]:
 
 def _without_copies(slices: Sequence[Slice], distances: Sequence[float]) -> list[int]:
     """Indices of the slices that are not pixel for pixel what was already seen at the same place."""
+    places = [round(distance / SAME_PLACE_MM) for distance in distances]
+    shared = {place for place, count in Counter(places).items() if count > 1}
     seen: set[tuple[int, tuple[int, ...], bytes]] = set()
     kept = []
-    for index, (one, distance) in enumerate(zip(slices, distances, strict=True)):
-        content = hashlib.sha256(np.ascontiguousarray(one.pixels).tobytes()).digest()
-        key = (round(distance / SAME_PLACE_MM), one.pixels.shape, content)
+    for index, (one, place) in enumerate(zip(slices, places, strict=True)):
+        content = hashlib.sha256(np.ascontiguousarray(one.pixels).tobytes()).digest() if place in shared else b""
+        key = (place, one.pixels.shape, content)
         if key not in seen:
             seen.add(key)
             kept.append(index)

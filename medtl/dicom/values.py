@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
-import numpy as np
 from pydicom.charset import convert_encodings, decode_bytes
 from pydicom.config import IGNORE
 from pydicom.dataelem import RawDataElement
@@ -44,7 +44,10 @@ def value_of(dataset: Any, keyword: str) -> Any:
     if not isinstance(dataset, Dataset):
         return dataset.get(keyword)
     tag = _tag(keyword)
-    return dataset[tag].value if tag in dataset else None
+    element = dataset.get_item(tag)
+    if isinstance(element, RawDataElement):
+        element = dataset[tag]
+    return None if element is None else element.value
 
 
 @cache
@@ -98,7 +101,7 @@ def local_text_of(dataset: Any, keyword: str) -> str:
     Raises:
         InputRefused: pydicom cannot interpret the element.
     """
-    element = dataset.get_item(keyword)
+    element = dataset.get_item(_tag(keyword))
     raw = element.value if isinstance(element, RawDataElement) else None
     if not isinstance(raw, bytes) or (raw.isascii() and ESCAPE not in raw):
         return text_of(dataset, keyword)
@@ -130,7 +133,7 @@ def floats_of(dataset: Any, keyword: str, count: int) -> Vector | None:
     if not texts:
         return None
     numbers = tuple(float(text) for text in texts)
-    if len(numbers) != count or not np.isfinite(numbers).all():
+    if len(numbers) != count or not all(map(math.isfinite, numbers)):
         raise InputRefused(f"has a damaged {keyword}")
     return numbers
 

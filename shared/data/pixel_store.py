@@ -69,24 +69,24 @@ class PixelStore:
             ConfigError: `make` gives an image of another shape, or values beyond 0 to 1. Nothing is stored.
         """
         names = [f"{sample.id}:{sample.frame}" for sample in samples]
-        folder, scratch = self._place()
+        key = self._key()
+        scratch = None if key else _Scratch()
+        folder = scratch.folder if scratch else cache_folder("images") / str(key)
         store = ArrayStore(folder)
         if store.missing(names):
             with alone_in(folder):
                 store = ArrayStore(folder)
                 self._add(store, names, samples, make, progress)
         progress(len(samples), len(samples))
-        return StoredImages(store.rows(names), scratch)
+        return StoredImages(store.rows(names), key, scratch)
 
-    def _place(self) -> tuple[Path, _Scratch | None]:
-        """The folder of the images; and what deletes it, where nothing says by which code they are made."""
+    def _key(self) -> str | None:
+        """SHA-256 of what determines the images; None where nothing says by which code they are made."""
         if self.code is None:
-            scratch = _Scratch()
-            return scratch.folder, scratch
+            return None
         spec = self.spec
         facts = [self.code, spec.size, spec.channels, dict(spec.options), self.content_hash, self.stored_as]
-        key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-        return cache_folder("images") / key, None
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
     def _add(
         self,
@@ -182,13 +182,17 @@ def _delete_unheld(folder: Path) -> None:
 class StoredImages(Sequence[Image]):
     """Images float32 [channels, size, size], 0 to 1, read from disk one by one.
 
+    Attributes:
+        key: Hash of what determines the images: data, preprocessing, code, stored type; None: their code is not known.
+
     Args:
         rows: View of the stored images, uint8, where 255 stands for 1, or float16.
+        key: The attribute of this name.
         keeps: What must not be deleted while the images are read.
     """
 
-    def __init__(self, rows: ArrayView, keeps: object = None) -> None:
-        self._rows, self._keeps = rows, keeps
+    def __init__(self, rows: ArrayView, key: str | None, keeps: object = None) -> None:
+        self._rows, self.key, self._keeps = rows, key, keeps
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -201,7 +205,7 @@ class StoredImages(Sequence[Image]):
 
     def __getitem__(self, index: int | slice) -> Image | StoredImages:
         if isinstance(index, slice):
-            return StoredImages(self._rows.subset(np.arange(len(self))[index]), self._keeps)
+            return StoredImages(self._rows.subset(np.arange(len(self))[index]), self.key, self._keeps)
         pixels: Image = self._rows.at(index).astype(np.float32)
         return pixels / LEVELS if self._rows.dtype == np.uint8 else pixels
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import torch
 
+from shared.data.pixel_store import StoredImages
+from shared.data.split import Chosen
 from shared.io.array_store import ArrayStore, ArrayView, alone_in, cache_folder
 from shared.models.backbones.module import Backbone
 from shared.models.network import Network
@@ -95,7 +97,7 @@ def features_of_layers(
         For each pair of `wanted`, features float32 [N, width].
     """
     names = [f"{sample.id}:{sample.frame}" for sample in request.samples]
-    keys = layer_keys(backbone, request.spec, request.content_hash)
+    keys = layer_keys(backbone, request.spec, _origin(request))
     folders = {one: cache_folder("features") / f"{keys[one[0]]}-{one[1]}" for one in wanted}
     stores = {one: ArrayStore(folder) for one, folder in folders.items()}
     if not any(store.missing(names) for store in stores.values()):
@@ -131,16 +133,25 @@ def _completed(
     return {one: store.rows(names) for one, store in stores.items()}
 
 
-def layer_keys(backbone: Backbone, spec: Preprocessing, content_hash: str) -> dict[str, str]:
+def _origin(request: FeatureRequest) -> str:
+    """The hash of what the images are made from and how; that of the data alone where they lie in no store."""
+    images: object = request.images
+    while isinstance(images, Chosen):
+        images = images.images
+    key = images.key if isinstance(images, StoredImages) else None
+    return key or request.content_hash
+
+
+def layer_keys(backbone: Backbone, spec: Preprocessing, origin: str) -> dict[str, str]:
     """Computes the key of each stage in the cache: SHA-256 over all that determines its output.
 
-    That is the tensors of all stages up to it, the data, their preprocessing, and the release of this package. A
+    That is the tensors of all stages up to it, the images, their preprocessing, and the release of this package. A
     backbone that is cut off earlier has the same keys, and so finds the same features.
 
     Args:
         backbone: The backbone.
         spec: The preprocessing of the images.
-        content_hash: Hash over the bytes of the data.
+        origin: Hash of what the images are made from.
 
     Returns:
         By name of the stage, 64 hexadecimal digits.
@@ -152,7 +163,7 @@ def layer_keys(backbone: Backbone, spec: Preprocessing, content_hash: str) -> di
         spec.size,
         spec.channels,
         dict(spec.options),
-        content_hash,
+        origin,
     ]
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     keys = {}

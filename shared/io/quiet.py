@@ -64,7 +64,8 @@ def _mute(name: str) -> None:
     with _MUTING:
         count, level = _muted.get(name, (0, logger.level))
         _muted[name] = count + 1, level
-        logger.setLevel(logging.CRITICAL + 1)
+        if not count:  # a change of level costs more than all the rest, as it empties the caches of all loggers
+            logger.setLevel(logging.CRITICAL + 1)
 
 
 def _unmute(name: str) -> None:

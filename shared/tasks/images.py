@@ -33,12 +33,12 @@ class ImageTask(TaskDefaults):
     with the columns path and label, and where known group, domain and split. Folders above those of the classes may be
     domains or groups (`data.folders_above`) where `classes` says which names are classes.
 
-    A subclass may override any member, such as `read` and `preprocess`, which are called on several threads. Images are
-    kept from one run to the next by the options and the code of the subclass and of those that it inherits from: all of
-    their packages, or their one file. Where it lies in no file, as in a notebook, or within a function, or its objects
-    have attributes of their own, they are made anew for each run. Features go by the name of the task and its options:
-    give it an option, or another name, when its code changes. An `augment` of its own gets images on the CPU, unless
-    the subclass names its kinds in `batched_augmentations`.
+    A subclass may override any member, such as `read` and `preprocess`, which are called on several threads. Images,
+    and features of them, are kept from one run to the next by the options and the code of the subclass and of those
+    that it inherits from: all of their packages, or their one file. Where it lies in no file, as in a notebook,
+    or within a function, or its objects have attributes of their own, images are made anew for each run, and
+    features go by the name of the task and its options: give it an option, or another name, when its code changes.
+    An `augment` of its own gets images on the CPU, unless the subclass names its kinds in `batched_augmentations`.
 
     Args:
         name: Word for run folders and messages: lower-case letters, digits and underscores.

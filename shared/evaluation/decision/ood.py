@@ -136,6 +136,11 @@ class Reference:
         """The training images as `_placed` gives them, float32 [width, M], computed once."""
         return np.ascontiguousarray(self._placed(self.features).T)
 
+    @cached_property
+    def _squares(self) -> NDArray[np.float32]:
+        """The squared length of each of `_places`, float32 [M], computed once."""
+        return np.asarray((self._places**2).sum(axis=0))
+
     def _placed(self, features: NDArray[np.floating]) -> NDArray[np.float32]:
         """Places features in the space where every direction has unit variance, float32 [N, width]."""
         centred = _directions(features, self.widths) - self.mean
@@ -159,7 +164,7 @@ class Reference:
         covariance of training images, features of early layers too).
         """
         placed, places = self._placed(features), self._places
-        squared = (placed**2).sum(axis=1)[:, np.newaxis] + (places**2).sum(axis=0) - 2.0 * (placed @ places)
+        squared = (placed**2).sum(axis=1)[:, np.newaxis] + self._squares - 2.0 * (placed @ places)
         nearest = min(NEIGHBOUR, places.shape[1])
         distances = np.sqrt(np.maximum(np.partition(squared, nearest - 1, axis=1)[:, nearest - 1], 0.0))
         return np.asarray(MAX_SCORE * distances / (distances + self.scale), dtype=np.float64)

@@ -47,6 +47,8 @@ class Places:
         Returns:
             float64 [P] or [P, columns].
         """
+        if all(len(rows) == 1 for rows in self.members):
+            return values[np.concatenate(self.members)]
         return np.stack([values[rows].mean(axis=0) for rows in self.members])
 
 
@@ -66,7 +68,7 @@ def find_places(slices: Values, positions: Sequence[Position | None] = ()) -> Pl
     groups = np.split(order, np.flatnonzero(np.diff(values[order]) > SAME_PLACE) + 1)
     return Places(
         tuple(_distinct(slices, rows) for rows in groups),
-        np.array([np.unique(values[rows]).mean() for rows in groups]),
+        values[order] if len(groups) == len(values) else np.array([np.unique(values[rows]).mean() for rows in groups]),
         WINDOW[known[0].unit],
     )
 

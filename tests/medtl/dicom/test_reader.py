@@ -251,6 +251,17 @@ def test_object_without_pixels_is_refused() -> None:
     assert "no pixels" in refusal(to_bytes(dataset))
 
 
+def test_pixels_behind_a_stray_end_of_an_item_are_not_read() -> None:
+    data = to_bytes(mr())
+    at = data.index(b"\xe0\x7f\x10\x00")
+    assert "no pixels" in refusal(data[:at] + b"\xfe\xff\x0d\xe0\0\0\0\0" + data[at:])
+
+
+def test_length_of_pixels_is_not_taken_for_letters() -> None:
+    stored = np.arange(33 * 257, dtype=np.uint16).reshape(33, 257)  # 16,962 bytes: as text, "BB"
+    np.testing.assert_array_equal(read_dicom(to_bytes(mr(stored, ImplicitVRLittleEndian))).frames[0], stored)
+
+
 def test_file_without_preamble_and_meta_header_is_read() -> None:
     dataset = mr()
     del dataset.file_meta

@@ -5,12 +5,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
+from medtl.dicom import scan as scanning
 from medtl.dicom.reader import read_header
-from medtl.dicom.scan import CUT_OFF, Contents, OtherFile, Refused, SeriesFiles, name_series, resolve_file_ids, scan
+from medtl.dicom.scan import (
+    CUT_OFF,
+    Contents,
+    OtherFile,
+    Refused,
+    SeriesFiles,
+    decode_series,
+    name_series,
+    resolve_file_ids,
+    scan,
+)
+from tests.medtl.dicom.test_reader import STORED, mr, to_bytes
 
 
 def header_bytes(**tags: Any) -> bytes:
@@ -97,6 +110,21 @@ def test_pixels_of_a_series_are_those_of_all_its_files() -> None:
     layout = replace(header.layout, rows=3, columns=4, frames=2)
     series = SeriesFiles([("a", replace(header, layout=layout))] * 2)
     assert series.pixels() == 48
+
+
+@pytest.mark.parametrize(("most", "readings"), [(scanning.MOST_KEPT_BYTES, 2), (0, 4)])
+def test_files_are_read_again_only_beyond_what_is_kept(
+    most: int, readings: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scanning, "MOST_KEPT_BYTES", most)
+    read, read_source = list[str](), scanning.read_source
+    monkeypatch.setattr(scanning, "read_source", lambda source: read.append(source) or read_source(source))
+    images = {name: to_bytes(mr(STORED + z, ImagePositionPatient=[0, 0, z])) for z, name in enumerate("ab")}
+    (series,) = scanned(write(tmp_path, **images)).series()
+    slices, _, _ = decode_series(series)
+    assert len(read) == readings
+    for z, one in enumerate(slices):
+        np.testing.assert_array_equal(one.pixels, STORED + z)
 
 
 def test_file_ids_are_found_in_any_case_and_never_outside(tmp_path: Path) -> None:

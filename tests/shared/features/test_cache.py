@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import torch
 
+from shared.data.pixel_store import PixelStore
+from shared.data.split import Chosen
 from shared.features.cache import BATCH, FeatureRequest, cached_features, features_of_layers, layer_keys
 from shared.io.array_store import cache_folder
 from shared.models.backbones.build import build_backbone
@@ -196,3 +198,14 @@ def test_several_layers_lie_side_by_side() -> None:
     parts = [_features(_network(layers=(layer,)), images) for layer in ("block1", "block2")]
     assert images.reads == COUNT
     assert np.array_equal(both, np.concatenate(parts, axis=1))
+
+
+@pytest.mark.parametrize(("stored_as", "folders"), [("uint8", 1), ("float16", 2)])
+def test_features_go_by_how_their_images_were_made(stored_as: str, folders: int) -> None:
+    network, pixels = _network(), Counted().pixels
+    for one in ("uint8", stored_as):
+        store = PixelStore(__name__, SPEC, "data", one)  # type: ignore[arg-type]
+        images = store.images(SAMPLES, lambda sample: pixels[SAMPLES.index(sample)], lambda *_: None)
+        request = FeatureRequest(Chosen(images, range(COUNT)), SAMPLES, SPEC, "data", torch.device("cpu"))
+        cached_features(network, request)
+    assert len(list(cache_folder("features").glob("*-avg_1x1"))) == folders

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from shared.errors import DataError
-from shared.io.grey import between_class_variance, check_pixels, to_grey
+from shared.io.grey import between_class_variance, check_pixels, percentile, to_grey
 
 
 def test_colour_becomes_luminance_and_grey_stays() -> None:
@@ -24,6 +24,13 @@ def test_another_shape_is_refused(shape: tuple[int, ...]) -> None:
 def test_a_value_that_is_not_finite_is_refused() -> None:
     with pytest.raises(DataError, match="not finite"):
         check_pixels(np.array([[0, np.nan]], np.float32))
+
+
+@pytest.mark.parametrize("percent", [0, 0.5, 33.3, 50.0, 99, 99.5, 100])
+def test_percentile_is_to_the_bit_that_of_numpy(percent: float) -> None:
+    for count in (1, 2, 7, 1000, 16384):
+        values = np.random.default_rng(count).gamma(2.0, 300.0, count).astype(np.float32)
+        assert percentile(values, percent) == np.percentile(values, percent)
 
 
 def test_otsus_criterion_is_the_variance_between_the_classes() -> None:
