@@ -16,6 +16,7 @@ import time
 import numpy as np
 
 from benchmarks.side_by_side import empty_cache
+from shared.data.code_hash import code_hash
 from shared.data.pixel_store import PixelStore, StoredType
 from shared.processes.memory import begin_peak, peak_memory_mib
 from shared.samples import Sample
@@ -53,7 +54,7 @@ def _measure(count: int, size: int, stored_as: StoredType) -> None:
     begin_peak()
     begun = time.process_time()
     with empty_cache():
-        store = PixelStore(__name__, Preprocessing(size, 1), "noise", stored_as)
+        store = PixelStore(code_hash(__name__), Preprocessing(size, 1), "noise", stored_as)
         images = store.images(samples, make, lambda *_: None)
         made = time.process_time() - begun
         order = generator(0, "order").permutation(count)

@@ -201,6 +201,7 @@ def images(
     Raises:
         DataError: Files are damaged; the message counts them and says of the first five what is wrong.
     """
+    from shared.data.code_hash import code_hash
     from shared.data.pixel_store import PixelStore
 
     def make(sample: Sample) -> Image:
@@ -208,5 +209,5 @@ def images(
         with naming(sample.source):
             return preprocess(pixels, spec)
 
-    store = PixelStore(__name__, spec, content_hash, "uint8")
+    store = PixelStore(code_hash(__name__), spec, content_hash, "uint8")
     return store.images(samples, make, progress)

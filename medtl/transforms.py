@@ -226,6 +226,7 @@ def images(
         DataError: Files are damaged; the message counts them and says of the first five what is wrong.
     """
     from medtl.labelled_heads import LabelledHeads
+    from shared.data.code_hash import code_hash
     from shared.data.pixel_store import PixelStore
 
     heads = LabelledHeads(samples, content_hash)
@@ -237,7 +238,7 @@ def images(
         heads.add(sample, pixels)
         return image
 
-    store = PixelStore(__name__, spec, content_hash, "float16")
+    store = PixelStore(code_hash(__name__), spec, content_hash, "float16")
     found = store.images(samples, make, progress)
     if note := heads.note(read):
         logger.warning("%s.", note)

@@ -39,6 +39,25 @@ def code_hash(module: str) -> str | None:
     return digest.hexdigest()
 
 
+def class_hash(own: type) -> str | None:
+    """Computes a hash over the code of a class and of all that it inherits from.
+
+    Args:
+        own: The class.
+
+    Returns:
+        64 hexadecimal digits; None where one of these classes lies in no file, or is not the one that its module has
+        under its name: made by a function, classes may differ while their code does not.
+    """
+    digest = hashlib.sha256()
+    for one in own.__mro__[:-1]:  # without `object`
+        code = code_hash(one.__module__)
+        if code is None or getattr(sys.modules.get(one.__module__), one.__qualname__, None) is not one:
+            return None
+        digest.update(f"{one.__qualname__} {code} ".encode())
+    return digest.hexdigest()
+
+
 def _release(name: str) -> str:
     try:
         return f"{name} {version(name)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import itertools
 import json
@@ -18,8 +19,7 @@ from typing import Any, Literal, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.data.code_hash import code_hash
-from shared.errors import DataError
+from shared.errors import ConfigError, DataError
 from shared.io.archives import faults_error
 from shared.io.array_store import ArrayStore, ArrayView, alone_in, cache_folder
 from shared.processes.memory import cores
@@ -29,6 +29,10 @@ from shared.task import Image, Preprocessing
 BLOCK_BYTES = 1 << 26
 """Images that are in memory at once while they are made."""
 LEVELS = np.float32(255)
+ROUNDED = 0.49 / 255
+"""How far a value may lie beyond 0 to 1: so little that it is rounded into it."""
+SCRATCH, HELD = "scratch-", ".held"
+"""Begin of the name of a folder of images for one process, and the file in it that is locked while they are read."""
 StoredType = Literal["uint8", "float16"]
 """How a value is stored: as a byte, where 255 stands for 1, off by up to 1/510; or as float16, off by up to 1/4,096."""
 
@@ -38,14 +42,14 @@ class PixelStore:
     """The store of the images of one dataset under one preprocessing.
 
     Attributes:
-        module: Name of the module that makes the images; `code_hash` of it is part of the key. None: they are kept for
-            this process alone. So they are where the module lies in no file.
+        code: Hash over the code that makes the images, of `shared.data.code_hash`; None: it is not known, and they are
+            kept for this process alone.
         spec: The preprocessing.
         content_hash: Hash over the bytes of the data.
         stored_as: Type of the stored values.
     """
 
-    module: str | None
+    code: str | None
     spec: Preprocessing
     content_hash: str
     stored_as: StoredType
@@ -62,6 +66,7 @@ class PixelStore:
 
         Raises:
             DataError: Files are damaged; the message counts them and describes the first five. Nothing is stored.
+            ConfigError: `make` gives an image of another shape, or values beyond 0 to 1. Nothing is stored.
         """
         names = [f"{sample.id}:{sample.frame}" for sample in samples]
         key = self._key()
@@ -77,11 +82,10 @@ class PixelStore:
 
     def _key(self) -> str | None:
         """SHA-256 of what determines the images; None where nothing says by which code they are made."""
-        code = None if self.module is None else code_hash(self.module)
-        if code is None:
+        if self.code is None:
             return None
         spec = self.spec
-        facts = [code, spec.size, spec.channels, dict(spec.options), self.content_hash, self.stored_as]
+        facts = [self.code, spec.size, spec.channels, dict(spec.options), self.content_hash, self.stored_as]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
     def _add(
@@ -101,10 +105,12 @@ class PixelStore:
 
         def made(sample: Sample) -> Image:
             try:
-                return make(sample)
+                image = make(sample)
             except DataError as error:
                 faults.append(f"{sample.id}: {error}")
                 return blank
+            _check(image, blank.shape)
+            return image
 
         done = itertools.count(len(samples) - len(missing) + 1)
         with store.adding([names[i] for i in missing]) as add, ThreadPoolExecutor(cores()) as threads:
@@ -118,24 +124,59 @@ class PixelStore:
                 raise faults_error("images cannot be read", sorted(faults))
 
 
+def _check(image: Image, shape: tuple[int, ...]) -> None:
+    """Checks what a preprocessing made: a byte would not hold another value, and wrap around.
+
+    Raises:
+        ConfigError: Shape or values are not what an image has.
+    """
+    if image.shape != shape:
+        raise ConfigError(f"the preprocessing gives an image of shape {image.shape}; it must be {shape}")
+    low, high = float(image.min()), float(image.max())
+    if not (low >= -ROUNDED and high <= 1.0 + ROUNDED):  # so that NaN is refused too
+        raise ConfigError(f"the preprocessing gives values from {low:.3g} to {high:.3g}; scale them to 0 to 1")
+
+
 def _blocks(indices: Sequence[int], bytes_each: int) -> Iterator[Sequence[int]]:
     step = max(1, BLOCK_BYTES // bytes_each)
     return (indices[start : start + step] for start in range(0, len(indices), step))
 
 
 class _Scratch:
-    """A folder in the cache that is deleted with this object, at the latest when the process ends."""
+    """A folder in the cache that is deleted with this object, at the latest when the process ends.
+
+    A process that is killed deletes nothing, so each new folder takes away those that no process holds any more.
+    """
 
     def __init__(self) -> None:
-        above = cache_folder("images")
-        above.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.folder = Path(tempfile.mkdtemp(prefix="scratch-", dir=above))
-        weakref.finalize(self, _delete, self.folder, os.getpid())
+        above = cache_folder("scratch-images")
+        with alone_in(above):
+            for left in above.glob(f"{SCRATCH}*"):
+                _delete_unheld(left)
+            self.folder = Path(tempfile.mkdtemp(prefix=SCRATCH, dir=above))
+            held = os.open(self.folder / HELD, os.O_CREAT | os.O_RDWR)
+            fcntl.flock(held, fcntl.LOCK_EX)  # for as long as this process, or one forked from it, lives
+        weakref.finalize(self, _delete, self.folder, held, os.getpid())
 
 
-def _delete(folder: Path, process: int) -> None:
+def _delete(folder: Path, held: int, process: int) -> None:
     if os.getpid() == process:  # not in a process that was forked from it
         shutil.rmtree(folder, ignore_errors=True)
+        os.close(held)
+
+
+def _delete_unheld(folder: Path) -> None:
+    try:
+        held = os.open(folder / HELD, os.O_CREAT | os.O_RDWR)
+    except FileNotFoundError:  # deleted meanwhile
+        return
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder, ignore_errors=True)
+    except BlockingIOError:
+        pass
+    finally:
+        os.close(held)
 
 
 class StoredImages(Sequence[Image]):

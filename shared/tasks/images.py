@@ -33,10 +33,12 @@ class ImageTask(TaskDefaults):
     with the columns path and label, and where known group, domain and split. Folders above those of the classes may be
     domains or groups (`data.folders_above`) where `classes` says which names are classes.
 
-    A subclass may override any member, such as `preprocess`, which is called on several threads. Images are kept from
-    one run to the next by the options and the code of the subclass: all of its package, or its one file. Where it lies
-    in no file, as in a notebook, or its objects have attributes of their own, they are made anew for each run. Features
-    go by the name of the task and its options: give it an option, or another name, when its code changes.
+    A subclass may override any member, such as `read` and `preprocess`, which are called on several threads. Images,
+    and features of them, are kept from one run to the next by the options and the code of the subclass and of those
+    that it inherits from: all of their packages, or their one file. Where it lies in no file, as in a notebook,
+    or within a function, or its objects have attributes of their own, images are made anew for each run, and
+    features go by the name of the task and its options: give it an option, or another name, when its code changes.
+    An `augment` of its own gets images on the CPU, unless the subclass names its kinds in `batched_augmentations`.
 
     Args:
         name: Word for run folders and messages: lower-case letters, digits and underscores.
@@ -58,6 +60,11 @@ class ImageTask(TaskDefaults):
     augmentations: tuple[str, ...] = ("usual",)
     batched_augmentations: tuple[str, ...] = ("usual",)
     default_options: Mapping[str, Any] = {"fit": "pad"}
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "augment" in vars(cls) and "batched_augmentations" not in vars(cls):
+            cls.batched_augmentations = ()
 
     def __init__(
         self,
@@ -173,7 +180,9 @@ class ImageTask(TaskDefaults):
 
         Raises:
             DataError: Files are damaged; the message counts them and describes the first five.
+            ConfigError: `preprocess` gives another shape, or values beyond 0 to 1.
         """
+        from shared.data.code_hash import class_hash
         from shared.data.pixel_store import PixelStore
         from shared.io.archives import naming
 
@@ -182,9 +191,9 @@ class ImageTask(TaskDefaults):
             with naming(sample.source):
                 return self.preprocess(pixels, spec)
 
-        # two subclasses in one file may share a name; what an object holds beside its class is in no code
-        own, known = type(self), vars(self).keys() <= vars(ImageTask(self.name)).keys()
-        store = PixelStore(own.__module__ if known else None, spec, own_hash(own.__qualname__, content_hash), "uint8")
+        # what an object holds beside its class is in no code
+        known = vars(self).keys() <= vars(ImageTask(self.name)).keys()
+        store = PixelStore(class_hash(type(self)) if known else None, spec, content_hash, "uint8")
         return store.images(samples, make, progress)
 
     def augment(self, images: Tensor, seeds: Sequence[int], kind: str = "usual") -> Tensor:

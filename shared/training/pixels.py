@@ -90,11 +90,14 @@ class DevicePixels:
     def __init__(self, split: Split, device: torch.device) -> None:
         count, first = len(split.samples), stacked(split.images, [0])
         self.pixels = torch.empty(count, *first.shape[1:], dtype=first.dtype, device=device)
+        side = (1, *first.shape[2:])
+        self.masks = torch.empty(count, *side, dtype=torch.uint8, device=device) if split.masks else None
         step = max(1, MOVED_BYTES // max(1, first.nbytes))
         for start in range(0, count, step):
             rows = range(start, min(start + step, count))
             self.pixels[rows.start : rows.stop].copy_(stacked(split.images, rows))
-        self.masks = _masks(split, device) if split.masks else None
+            if self.masks is not None:
+                self.masks[rows.start : rows.stop].copy_(_masks([split.masks[row] for row in rows], side))
 
     @staticmethod
     def bytes_of(split: Split) -> int:
@@ -124,14 +127,13 @@ class DevicePixels:
         return torch.tensor(indices, dtype=torch.int64).to(self.pixels.device, non_blocking=True)
 
 
-def _masks(split: Split, device: torch.device) -> Tensor:
-    """Masks as bytes of 0 and 1, [N, 1, size, size]."""
-    side = stacked(split.images, [0]).shape[2:]
-    masks = torch.zeros(len(split.samples), 1, *side, dtype=torch.uint8)
-    for place, mask in enumerate(split.masks):
+def _masks(masks: Sequence[NDArray[np.bool_] | None], side: tuple[int, ...]) -> Tensor:
+    """Masks as bytes of 0 and 1, [N, *side] on the CPU; 0 throughout where one is not known."""
+    found = torch.zeros(len(masks), *side, dtype=torch.uint8)
+    for place, mask in enumerate(masks):
         if mask is not None:
-            masks[place, 0] = torch.from_numpy(mask)
-    return masks.to(device)
+            found[place, 0] = torch.from_numpy(mask)
+    return found
 
 
 def pixels_on(device: torch.device, splits: Sequence[Split]) -> list[DevicePixels] | None:

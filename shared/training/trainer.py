@@ -1,8 +1,8 @@
 """The one training loop: phases of steps, a checkpoint kept by validation, resumable at any step to the same weights.
 
 All random draws depend on (seed, phase, epoch, step) alone, so an interrupted training needs no random state to go on.
-Device and processes come from accelerate. On a GPU no step waits for the device: losses are read every so many steps,
-the best weights stay there, and a thread writes checkpoints.
+Device and processes come from accelerate. On a GPU the loop waits for the device at no step, unless the objective does:
+losses are read every so many steps, the best weights stay there, and a thread writes checkpoints.
 """
 
 from __future__ import annotations

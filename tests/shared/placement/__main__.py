@@ -137,15 +137,17 @@ def _resumed(folder: Path, device: torch.device) -> None:
 
 
 def _diverged(folder: Path, device: torch.device) -> None:
-    """Losses are read at the end of the epoch at the latest, and the error names it."""
-    job = _job(folder, device)
-    try:
-        train(job, ClassLoss(torch.full((2,), float("nan"))), SETTINGS)
-    except RunError as error:
-        assert "in epoch 1; lower lr_head" in str(error)
-    else:
-        raise AssertionError("a loss of NaN went unnoticed")
-    assert not list(folder.iterdir())
+    """Losses are read before a checkpoint, and at the end of the epoch at the latest; the error names it."""
+    for seconds in (0.0, 1e9):
+        job = _job(folder, device)
+        try:
+            with patch.object(trainer, "CHECKPOINT_SECONDS", seconds):
+                train(job, ClassLoss(torch.full((2,), float("nan"))), SETTINGS)
+        except RunError as error:
+            assert "in epoch 1; lower lr_head" in str(error)
+        else:
+            raise AssertionError("a loss of NaN went unnoticed")
+        assert not list(folder.iterdir())
 
 
 def _extracted(folder: Path, device: torch.device) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 import torch
 
 from shared.training.augmented import Augmented
@@ -18,7 +19,11 @@ def test_batches_come_in_order_whatever_their_size() -> None:
     assert torch.equal(torch.cat([part for _, part in batches]), stacked(images, [6, 0, 3, 2, 5]))
 
 
-def test_images_and_masks_that_lie_on_a_device_are_those_that_are_read() -> None:
+@pytest.mark.parametrize("moved", [1, 1 << 28])
+def test_images_and_masks_that_lie_on_a_device_are_those_that_are_read(
+    moved: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.training.pixels.MOVED_BYTES", moved)
     split, beside = small_split(4, 0), small_split(3, 1)
     masks = [None, *(image[0] > 0.9 for image in split.images[1:])]
     split = replace(split, masks=masks)
