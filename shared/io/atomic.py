@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -90,7 +91,8 @@ def write_array(path: Path, array: NDArray[Any]) -> None:
         array: The array; one of objects, which could hold code, raises ValueError.
     """
     with writing(path) as partial, partial.open("wb") as stream:
-        np.save(stream, array, allow_pickle=False)
+        # by `write`, whose fault says that a disk is full: a file NumPy writes itself, and its own fault does not
+        np.save(SimpleNamespace(write=stream.write), array, allow_pickle=False)
 
 
 def write_json(path: Path, tree: Any) -> None:

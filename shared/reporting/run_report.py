@@ -331,13 +331,13 @@ def _facts(task: Task, done: Finished) -> list[tuple[str, Any]]:
         ("SHA-256 of the weights", record.weights_hash),
         ("ONNX against torch", f"{environment['onnx_difference']:.1e}, largest difference of a probability"),
         ("device", f"{environment['device']}, {environment['seconds']} s"),
-        *_precision_facts(environment["precision"]),
+        *_precision_facts(environment.get("precision")),
         ("packages", packages),
     ]
 
 
 def _precision_facts(precision: Mapping[str, Any] | None) -> list[tuple[str, Any]]:
-    """In which precision the network was trained; nothing where a head alone was fitted."""
+    """In which precision a network was trained; nothing of a head that was fitted alone, and of runs of long ago."""
     if precision is None:
         return []
     seconds = precision["seconds"]

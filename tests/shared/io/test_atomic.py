@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -97,12 +99,12 @@ def test_other_faults_stay_what_they_are(tmp_path: Path) -> None:
 def test_bytes_and_arrays_are_written_whole_or_not_at_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    def half(path: Path, data: bytes) -> int:
-        with path.open("wb") as stream:
-            stream.write(data[: len(data) // 2])
-        raise OSError(number, os.strerror(number))
+    class Half(io.FileIO):
+        def write(self, data: Any) -> int:
+            super().write(bytes(data)[: len(data) // 2])
+            raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(Path, "write_bytes", half)
+    monkeypatch.setattr(Path, "open", lambda path, mode: Half(path, mode))
     for write, content in ((write_bytes, b"content"), (write_array, np.ones(9))):
         with pytest.raises(OSError, match=os.strerror(number)) as caught:
             write(tmp_path / "file", content)  # type: ignore[operator]
