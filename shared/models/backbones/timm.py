@@ -32,7 +32,7 @@ def timm_record(name: str) -> BackboneRecord:
     import timm
     import torch
 
-    from shared.models.backbones.timm_transformer import patch_tokens, transformer_record
+    from shared.models.backbones.timm_transformer import patch_tokens, told_apart, transformer_record
 
     known = timm.list_models()
     if name not in known and name not in timm.list_models(include_tags=True):
@@ -48,7 +48,8 @@ def timm_record(name: str) -> BackboneRecord:
             raise UnknownNameError(f"backbone 'timm/{name}' {NO_CHAIN}")
         return record
     with torch.random.fork_rng(devices=[]):
-        probe = timm.create_model(name, pretrained=False)
+        torch.manual_seed(0)  # or what is taken would depend on what was drawn before
+        probe = told_apart(timm.create_model(name, pretrained=False))
         settings = probe.pretrained_cfg
         stages = _split(probe)
         if not stages or not _same_features(probe, stages, settings["input_size"]):

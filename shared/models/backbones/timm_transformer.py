@@ -55,8 +55,9 @@ def transformer_record(name: str, probe: Any, tokens: PatchTokens) -> BackboneRe
     build_at: Callable[[int], Any] = partial(build_transformer, name, **options)
     side = TRIED_PATCHES * tokens.side
     with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # or what is taken would depend on what was drawn before
         try:
-            is_chain = _is_chain(build_transformer(name, side, depth=2, **options).eval(), side)
+            is_chain = _is_chain(told_apart(build_transformer(name, side, depth=2, **options).eval()), side)
         except (RuntimeError, TypeError, ValueError):  # another network's refusal of these arguments
             is_chain = False
     if not is_chain:
@@ -111,6 +112,21 @@ def patch_tokens(model: Any) -> PatchTokens | None:
     height, width = sides if isinstance(sides, Sequence) else (sides, sides)
     has_class = getattr(model, "cls_token", None) is not None
     return PatchTokens(height, model.num_prefix_tokens, has_class) if height == width else None
+
+
+@torch.no_grad()
+def told_apart(model: Any) -> Any:
+    """Gives a network random values also where it begins with equal ones, and returns it.
+
+    Blocks begin with scales of 0 or 1e-5, so that what happens between them would hardly change the output.
+
+    Args:
+        model: The network; it is changed in place.
+    """
+    for weights in model.parameters():
+        if weights.min() == weights.max():
+            weights.uniform_(0.5, 1.5)
+    return model
 
 
 def fitted_tensors(
