@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.side_by_side import Measured, Times
+from shared.processes.threads import let_idle_threads_sleep
 
 HEADINGS = ("what", "CPU s", "wall s", "beside", "CPU s", "wall s", "ratio", "goal", "")
 RULE = ("---", "---:", "---:", "---", "---:", "---:", "---:", "---", "---")
@@ -26,6 +27,7 @@ NOT_MEASURED = ("",) * 7
 
 def main() -> int:
     """Runs the named benchmarks, or all, prints a row for each, and writes the table to `--out`."""
+    let_idle_threads_sleep()  # as the commands do
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("names", nargs="*", help="files without bench_; none: all")
     parser.add_argument("--out", type=Path, help="a Markdown file for the table")

@@ -14,6 +14,7 @@ import typer
 
 from shared.cli.group import CommandGroup
 from shared.io.private_folders import clear_dead
+from shared.processes.threads import let_idle_threads_sleep
 
 if TYPE_CHECKING:
     from shared.task import Task
@@ -83,6 +84,7 @@ def _begin(
         ),
     ] = False,
 ) -> None:
+    let_idle_threads_sleep()
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO if verbose else logging.WARNING, format="%(name)s: %(message)s"
     )
