@@ -30,8 +30,8 @@ from shared.io.quiet import suppressed_native_stderr
 LOGGERS_THAT_QUOTE_VALUES = ("pydicom", "nibabel.global")
 """Loggers that quote damaged values, which may be a name or a date of birth."""
 NOT_RECOGNISED = "is neither DICOM nor a picture or volume that is known"
-PARSED_BYTES = 1 << 16
-"""Bytes that the elements of a header take in memory, beside those of the file."""
+ELEMENT_BYTES = 1 << 10
+"""Bytes that an element takes in memory beside its value, about: a small one a hundred times those in the file."""
 PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 """Tags of Float Pixel Data, Double Float Pixel Data and Pixel Data. Source: DICOM PS3.6."""
 FIRST_GROUPS = (b"\x02\0", b"\x08\0", b"\0\x08")
@@ -71,10 +71,12 @@ class DicomObject:
     """
 
     def __init__(self, data: bytes, header: DicomHeader | None = None) -> None:
-        self.size = len(data) + PARSED_BYTES
         with untrusted_decoding():
             self._dataset, self._pixels = _parse(data)
             self.header = header or parse_header(self._dataset)
+            unpacked = self._dataset.buffer.getbuffer().nbytes
+            copied = unpacked if self._pixels is None else self._pixels.start
+            self.size = unpacked + copied + ELEMENT_BYTES * _count_elements(self._dataset)
 
     def decode(self, *, allow_blank: bool = False) -> DicomImage:
         """Decodes the pixels, as `read_dicom` does.
@@ -209,8 +211,17 @@ def untrusted_decoding() -> Iterator[None]:
         yield
 
 
+def _count_elements(dataset: Any) -> int:
+    """Counts the elements that lie parsed in memory, those of sequences too."""
+    parsed = [one for one in dataset.values() if isinstance(one, DataElement) and one.VR == "SQ"]
+    return len(dataset) + sum(_count_elements(item) for sequence in parsed for item in sequence.value)
+
+
 class _Pixels:
     """The place in a file from which on its pixels are read.
+
+    Attributes:
+        start: Number of the byte.
 
     Args:
         dataset: What was read before; pydicom has interpreted no element of it yet.
@@ -218,7 +229,7 @@ class _Pixels:
 
     def __init__(self, dataset: Any) -> None:
         self._stream = dataset.buffer
-        self._start = self._stream.tell()
+        self.start = self._stream.tell()
         # the file as a whole may state another encoding than it has
         raw = (element for element in dataset.values() if isinstance(element, RawDataElement))
         found = ((element.is_implicit_VR, element.is_little_endian) for element in raw)
@@ -226,7 +237,7 @@ class _Pixels:
 
     def read(self) -> dict[BaseTag, RawDataElement | DataElement]:
         """Reads the pixels, and all elements that follow on them."""
-        self._stream.seek(self._start)
+        self._stream.seek(self.start)
         return {element.tag: element for element in data_element_generator(self._stream, *self._encoding)}
 
 

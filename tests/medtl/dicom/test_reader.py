@@ -29,7 +29,7 @@ from medtl.dicom import bounds as dicom_bounds
 from medtl.dicom.acquisition import Contrast
 from medtl.dicom.geometry import ImagePlane
 from medtl.dicom.header import Equipment, Identifiers
-from medtl.dicom.reader import read_dicom, read_header, untrusted_decoding
+from medtl.dicom.reader import DicomObject, read_dicom, read_header, untrusted_decoding
 from shared.errors import InputRefused
 from tests.medtl.mutation_seeds import dicom_seeds
 
@@ -312,6 +312,24 @@ def test_deflated_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     data = to_bytes(mr(syntax=DeflatedExplicitVRLittleEndian))
     monkeypatch.setattr(dicom_bounds, "most_unpacked", lambda packed: 1000)
     assert "inflates to more than 1000 bytes" in refusal(data)
+
+
+def test_what_an_object_takes_in_memory_is_counted_as_it_lies_there() -> None:
+    plain = DicomObject(to_bytes(mr())).size
+    packed = mr(syntax=DeflatedExplicitVRLittleEndian)
+    packed.add_new((0x0011, 0x1001), "OB", bytes(1_000_000))
+    assert len(to_bytes(packed)) < 10_000
+    assert DicomObject(to_bytes(packed)).size > 2_000_000  # in the file as it is inflated, and in the element
+    many, nested = mr(), mr()
+    for number in range(1, 200):
+        many.add_new((0x0011, 0x1000 + number), "LO", "a")
+    nested.SourceImageSequence = [Dataset() for _ in range(200)]
+    for item in nested.SourceImageSequence:
+        item.ReferencedSOPClassUID = "1.2"
+        item.is_undefined_length_sequence_item = True
+    nested["SourceImageSequence"].is_undefined_length = True
+    for dataset in (many, nested):
+        assert DicomObject(to_bytes(dataset)).size > plain + 190 * 1024
 
 
 def test_frame_larger_than_any_of_mr_is_refused_before_it_is_decoded() -> None:
