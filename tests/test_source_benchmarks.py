@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel
@@ -11,14 +12,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import hospitals, leave_source_out, source_table, strip_tumours
+from benchmarks import by_collection, hospitals, leave_source_out, source_table, strip_tumours
 from benchmarks.source_table import SourceTest
 from medtl.task import TASK
 from shared.config.schema import HeldOutSplit
 from shared.errors import DataError, RunError
 from shared.evaluation.cases import Rule, image_cases
-from shared.runs.predictions import read_predictions
-from shared.runs.record import read_model_record
+from shared.runs.predictions import Predictions, read_predictions
+from shared.runs.record import ModelRecord, read_model_record
+from shared.samples import Grouping
 
 OPTIONS = {**TASK.default_options, "labels": "binary"}
 
@@ -192,3 +194,33 @@ def test_finished_runs_are_not_trained_again_and_a_failure_stops_no_other(
     failed = leave_source_out.train_all(study, ["north", "south"], jobs=1)
     assert failed == {"north-0": "no such weights", "north-1": "no such weights"}
     assert (study.out / "ran").read_text() == "xxx"
+
+
+def test_each_collection_is_judged_by_slice_and_series_and_single_ones_are_none(
+    model_record: ModelRecord,
+) -> None:
+    record = replace(model_record, positive=(False, True), threshold=0.6, of_images=0.4)
+    rows = (  # series, collection, truth, probability of the positive class; the highest is that of the series
+        *(("a", "first", "yes", 0.7), ("a", "first", "no", 0.5)),
+        *(("b", "first", "yes", 0.5), ("b", "first", "yes", 0.3)),
+        *(("c", "second", "no", 0.1), ("c", "second", "no", 0.2), ("d", "second", "no", 0.9)),
+    )
+    series, domains, labels, positive = zip(*rows, strict=True)
+    found = Predictions(
+        samples=tuple(f"{n}" for n in range(len(rows))),
+        inputs=series,
+        domains=domains,
+        labels=labels,
+        predicted=labels,
+        probabilities=np.array([(1 - one, one) for one in positive]),
+        grouping=Grouping(series, series, tuple("abcd".index(one) for one in series)),
+        ood=np.zeros(len(rows)),
+    )
+    lines = by_collection.table(record, found)
+    assert lines[2:] == [
+        "| first | 4 | 0.500 | 0.67, 1.00 | 1 of 2 | 0 of 0 |",
+        "| second | 3 |  | none, 0.33 | 0 of 0 | 1 of 1 |",
+        "| all | 7 | 0.625 | | 1 of 2 | 1 of 1 |",
+        "",
+        "patients found in one series at least: 1 of 2; in all of theirs: 1",
+    ]
