@@ -34,10 +34,10 @@ models: setup ## Train the models that come with the package on the data in MEDT
 	$(BIN)/python -m benchmarks.whole_heads "$(MEDTL_DATA)" runs/released/heads
 	$(BIN)/medtl train released $(foreach name,$(MRI_COLLECTIONS),data.collections.$(name)="$(MEDTL_DATA)/$(name).zip") $(foreach name,$(WHOLE_HEADS),data.collections.$(name)=runs/released/heads/$(name)) $(if $(WEIGHTS),backbone.weights="$(WEIGHTS)") --out runs/released/brain-mri
 	rm -rf medtl/models/brain-mri
-	$(BIN)/medtl pack runs/released/brain-mri brain-mri --licences configs/medtl/licences.txt
+	$(BIN)/medtl pack runs/released/brain-mri brain-mri --licences configs/medtl/licences.txt --measured configs/medtl/measured.md
 	$(BIN)/handwriting train released data.source="$(MEDTL_DATA)/dhcd.zip" --out runs/released/devanagari
 	rm -rf handwriting/models/devanagari
-	$(BIN)/handwriting pack runs/released/devanagari devanagari --licences configs/handwriting/licences.txt
+	$(BIN)/handwriting pack runs/released/devanagari devanagari --licences configs/handwriting/licences.txt --measured configs/handwriting/measured.md
 
 predict: setup ## Classify SCAN= with the default model (medtl use), the only run, that of the package, or MODEL=
 	@test -n "$(SCAN)" || { echo "name what to classify: make predict SCAN=scan.dcm" >&2; exit 2; }

@@ -340,6 +340,7 @@ class Run:
         name: str,
         licences: str | Sequence[str],
         *,
+        measured: str = "",
         images: AnyPath | None = None,
         out: AnyPath | None = None,
         progress: Showing = True,
@@ -349,6 +350,7 @@ class Run:
         Args:
             name: Name of the model, such as "brain-mri".
             licences: Licences of the model and of its data, a line each.
+            measured: What was measured of the model apart from its run, Markdown for a section of its model card.
             images: Images on which the model is compared with the run; None: those of the run.
             out: Folder in which the model's folder is made; None: that of the package.
             progress: Whether progress is shown; or the function that shows it.
@@ -372,7 +374,14 @@ class Run:
             raise UsageError(f"the package {self.task.name} is not found; name a folder by `out`")
         with showing(progress) as shown:
             release = pack(
-                self.task, self.folder, root / name, licences=stated, images=source, root=self.root, progress=shown
+                self.task,
+                self.folder,
+                root / name,
+                licences=stated,
+                measured=measured,
+                images=source,
+                root=self.root,
+                progress=shown,
             )
         return Run(self.task, root / name, self.root), release
 

@@ -64,6 +64,7 @@ class _Packing:
         configs: Its configuration; of a mean of runs, those of its members.
         images: Raw images on which the model is compared with the run.
         licences: Licences, a line each.
+        measured: What was measured of the model apart from its run, Markdown; empty: nothing.
     """
 
     task: Task
@@ -72,10 +73,19 @@ class _Packing:
     configs: tuple[Config, ...]
     images: Sequence[Pixels]
     licences: tuple[str, ...]
+    measured: str
 
 
 def pack(
-    task: Task, run: Path, out: Path, *, licences: Sequence[str], images: Path | None, root: Path, progress: Progress
+    task: Task,
+    run: Path,
+    out: Path,
+    *,
+    licences: Sequence[str],
+    measured: str = "",
+    images: Path | None,
+    root: Path,
+    progress: Progress,
 ) -> Release:
     """Makes a released model of a finished run.
 
@@ -86,6 +96,7 @@ def pack(
         run: The folder of a finished run; it is not changed.
         out: A new folder; its name becomes that of the model.
         licences: Licences of the model and its data, a line each; that of the first weights is added.
+        measured: What was measured of the model apart from its run, Markdown for a section of its model card.
         images: Images on which it is compared with the run, in any form that training takes; None: those of the run.
         root: Folder of runs, for synthetic data.
         progress: Called with (what, done, total, note).
@@ -110,7 +121,7 @@ def pack(
     task.register_backbones()
     configs = read_configs(run)
     compared = _read_images(task, record, configs[0], images, root, progress)
-    packing = _Packing(task, run, record, configs, compared, (*licences,))
+    packing = _Packing(task, run, record, configs, compared, (*licences,), measured)
     with new_folder(out) as partial:
         release = _write(packing, partial, out.name)
         _check_size(partial)
@@ -172,12 +183,13 @@ def _finish(packing: _Packing, folder: Path, name: str, release: Release) -> Non
 
 
 def _card(packing: _Packing, name: str, release: Release) -> str:
-    """The model card of the run under the name of the model, with licences and what packing changed."""
+    """The model card of the run under the name of the model, with what was added to it by packing."""
     _, _, rest = (packing.run / "model_card.md").read_text(encoding="utf-8").partition("\n")
     lines = [
         f"# {name}",
         rest.rstrip(),
         "",
+        *(("## Measured apart from the run", "", packing.measured.strip(), "") if packing.measured else ()),
         "## Licences",
         "",
         *(f"- {licence}" for licence in release.licences),

@@ -44,6 +44,13 @@ def add(app: typer.Typer, task: "Task") -> None:
                 help="Text file with the licences of the model and of its data, one a line, e.g. 'WHAT: CC BY 4.0'.",
             ),
         ],
+        measured: Annotated[
+            Path | None,
+            typer.Option(
+                metavar="FILE",
+                help="Markdown file with what was measured of the model apart from its run, for its model card.",
+            ),
+        ] = None,
         images: Annotated[
             Path | None,
             typer.Option(
@@ -64,23 +71,34 @@ def add(app: typer.Typer, task: "Task") -> None:
             from shared.runs.released import released_bytes
 
             stated = _lines(licences)
-            made, release = Application(task).load_run(run).pack(name, stated, images=images, out=out)
+            found = "" if measured is None else _text(measured, "with what was measured of the model")
+            made, release = Application(task).load_run(run).pack(name, stated, measured=found, images=images, out=out)
             typer.echo(f"{made.folder}: {released_bytes(made.folder) / 1e6:.1f} MB, weights as {release.precision}")
             typer.echo(release.words)
 
 
 def _lines(path: Path) -> list[str]:
-    """The lines of a text file that are not empty.
+    """The lines of a text file that are not empty."""
+    text = _text(path, "with the licences of the model and of its data, a line each")
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _text(path: Path, content: str) -> str:
+    """The content of a text file that is not empty.
+
+    Args:
+        path: The file.
+        content: What the file should hold, for the error: "with the licences".
 
     Raises:
-        UsageError: There is no such file, or no line in it.
+        UsageError: There is no such file, it is not text, or nothing is in it.
     """
     if not path.is_file():
-        raise UsageError(f"{path} is no file; name a text file with the licences of the model and of its data")
+        raise UsageError(f"{path} is no file; name a text file {content}")
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise UsageError(f"{path} is no text file; write the licences into one, a line each") from None
-    if not lines:
-        raise UsageError(f"{path} names no licence; write those of the model and of its data, a line each")
-    return lines
+        raise UsageError(f"{path} is not text in UTF-8; name a text file {content}") from None
+    if not text.strip():
+        raise UsageError(f"{path} is empty; name a text file {content}")
+    return text

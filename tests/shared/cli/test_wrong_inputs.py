@@ -120,7 +120,7 @@ CALLS = [
     ("medtl predict image.png --identifiers", "--identifiers adds UIDs to the JSON of an answer; give --json or --out"),
     ("medtl predict image.png --explain", "--explain writes pictures; name a folder for them with --out"),
     ("handwriting predict image.png --page --explain", "--explain and --page exclude each other"),
-    ("medtl pack pilot a/b --licences image.png", "image.png is no text file; write the licences into one"),
+    ("medtl pack pilot a/b --licences image.png", "image.png is not text in UTF-8; name a text file with the licences"),
     # places to write, lists, servers
     ("medtl phantom folder", "folder exists and is not an empty folder; give a new one"),
     ("medtl phantom new --scanners atlsa", "--scanners: unknown name 'atlsa'; did you mean atlas"),

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 from typing import Any
 
 from shared.models.backbones.record import BACKBONES, UNIT_MEAN, UNIT_STD, BackboneRecord
 
+CONVNETS = {"convnet_small": (32, 64, 128, 256), "convnet_medium": (48, 96, 192, 320)}
+"""Channels of the four blocks of each; widths are multiples of 16, as matrix units of a processor want them."""
 
-def _build_convnet_small() -> Any:
+
+def _build_convnet(widths: tuple[int, ...]) -> Any:
     from torch import nn
 
-    widths = (1, 32, 64, 128, 256)
     network = nn.Module()
-    for i, (before, after) in enumerate(itertools.pairwise(widths), start=1):
+    for i, (before, after) in enumerate(itertools.pairwise((1, *widths)), start=1):
         block = nn.Sequential(
             nn.Conv2d(before, after, 3, padding=1, bias=False),
             nn.BatchNorm2d(after),
@@ -43,24 +46,25 @@ def _build_lenet() -> Any:
     return network
 
 
-BACKBONES.add(
-    "convnet_small",
-    BackboneRecord(
-        name="convnet_small",
-        stages=("block1", "block2", "block3", "block4"),
-        default_layer="block4",
-        classifier="",
-        build=_build_convnet_small,
-        split=_split_by_name,
-        channels=1,
-        input_size=32,
-        min_size=16,
-        mean=UNIT_MEAN,
-        std=UNIT_STD,
-        licence="Apache-2.0",
-        source="this project; eight convolutions in the manner of VGG, for small images and no pretraining",
-    ),
-)
+for _name, _widths in CONVNETS.items():
+    BACKBONES.add(
+        _name,
+        BackboneRecord(
+            name=_name,
+            stages=("block1", "block2", "block3", "block4"),
+            default_layer="block4",
+            classifier="",
+            build=partial(_build_convnet, _widths),
+            split=_split_by_name,
+            channels=1,
+            input_size=32,
+            min_size=16,
+            mean=UNIT_MEAN,
+            std=UNIT_STD,
+            licence="Apache-2.0",
+            source="this project; eight convolutions in the manner of VGG, for small images and no pretraining",
+        ),
+    )
 BACKBONES.add(
     "lenet",
     BackboneRecord(

@@ -135,16 +135,22 @@ def test_pack_writes_into_the_package_and_says_what_changed(
     words = ("pack", tiny_run, "small", "--licences", licences, "--images", characters)
     assert is_wrong_usage(call(app, *words), "licences.txt is no file; name a text file")
     licences.write_text("\n")
-    assert is_wrong_usage(call(app, *words), "names no licence")
+    assert is_wrong_usage(call(app, *words), "licences.txt is empty; name a text file with the licences")
     licences.write_bytes(b"\xff\xfe\x00")
-    assert is_wrong_usage(call(app, *words), "is no text file")
+    assert is_wrong_usage(call(app, *words), "is not text in UTF-8")
     licences.write_text("The model: CC0\n\n")
+    measured = tmp_path / "measured.md"
+    words = (*words, "--measured", measured)
+    assert is_wrong_usage(call(app, *words), "measured.md is no file; name a text file with what was measured")
+    measured.write_text("Of a hundred other pages it reads 0.97.\n")
     assert is_wrong_usage(call(app, *words[:2], "../small", *words[3:]), "'../small' is no name for a model but a path")
     assert not (root.parent / "small").exists()
     packed = call(app, *words)
     assert packed.exit_code == 0, packed.output
     assert f"{root / 'small'}: 0." in packed.stdout
     assert "largest difference from the run on 48 images" in packed.stdout
+    _, _, section = (root / "small" / "model_card.md").read_text().partition("\n## Measured apart from the run\n\n")
+    assert section.startswith("Of a hundred other pages it reads 0.97.\n\n## Licences\n")
     assert call(app, "predict", characters / "digit_0" / "000.png").stdout.startswith("model: small (no run is under")
 
 

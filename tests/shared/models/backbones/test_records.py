@@ -20,12 +20,11 @@ from shared.models.network import Calibrated, Network, feature_width
 
 ELSEWHERE = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2", "xception")
 """Networks that timm builds."""
+CONVNETS = ("convnet_small", "convnet_medium")
 TRUNK = "ppocr_v6_small_rec"
 TRANSFORMERS = [name for name in BACKBONES if BACKBONES.get(name).tokens]
 """They have their own tests, in `test_timm_transformer`."""
-PRETRAINED = [
-    name for name in BACKBONES if "/" not in name and name not in ("convnet_small", "lenet", TRUNK, *TRANSFORMERS)
-]
+PRETRAINED = [name for name in BACKBONES if "/" not in name and name not in (*CONVNETS, "lenet", TRUNK, *TRANSFORMERS)]
 TORCHVISION = [name for name in PRETRAINED if name not in ELSEWHERE]
 LARGE = 1_000_000
 
@@ -207,7 +206,7 @@ def test_input_is_normalised_with_the_statistics_of_the_record() -> None:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("name", ["alexnet", "squeezenet1_1", "mobilenet_v2", "densenet121", "convnet_small"])
+@pytest.mark.parametrize("name", ["alexnet", "squeezenet1_1", "mobilenet_v2", "densenet121", *CONVNETS])
 def test_a_layer_is_the_same_whether_or_not_deeper_ones_are_wanted(name: str) -> None:
     record = find_backbone(name)
     together = build_backbone(name, layers=record.feature_layers, seed=0).eval()
@@ -250,7 +249,10 @@ def test_random_weights_depend_on_the_seed_alone() -> None:
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("resnet81", "did you mean resnet18"), ("unheard-of-zzz", "known: .*convnet_small, lenet, alexnet, vgg11")],
+    [
+        ("resnet81", "did you mean resnet18"),
+        ("unheard-of-zzz", "known: .*convnet_medium, lenet, alexnet, vgg11"),
+    ],
 )
 def test_an_unknown_name_is_refused(name: str, message: str) -> None:
     with pytest.raises(UnknownNameError, match=message):
