@@ -130,7 +130,7 @@ def check_size(layout: PixelLayout) -> None:
         )
 
 
-def check_length(pixels: bytes | memoryview, layout: PixelLayout) -> None:
+def check_length(pixels: bytes, layout: PixelLayout) -> None:
     """Checks that uncompressed pixels are all there.
 
     Args:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,7 @@ from medtl.dicom.bounds import check_codestreams, check_length
 from medtl.dicom.colour import as_grey, is_colour, read_palette
 from medtl.dicom.layout import PixelLayout
 from medtl.dicom.mosaic import cut_tiles
-from medtl.dicom.native import native_frames
 from medtl.dicom.padding import Padding, fill_padding, read_padding
-from medtl.dicom.plain import PlainElements
 from medtl.dicom.values import floats_of, functional_groups, integer_of, value_of
 from shared.errors import InputRefused
 
@@ -31,7 +28,7 @@ def decode(dataset: Any, layout: PixelLayout) -> Pixels:
     """Decodes all frames of a DICOM object to grey, one at a time, so that no more than one is in memory in colour.
 
     Args:
-        dataset: A pydicom dataset with its pixels, or elements whose pixels `medtl.dicom.native.is_native`.
+        dataset: A pydicom dataset with its pixels.
         layout: What `medtl.dicom.layout.read_layout` read from it.
 
     Returns:
@@ -49,7 +46,10 @@ def decode(dataset: Any, layout: PixelLayout) -> Pixels:
     padding = read_padding(dataset, layout)
     frames = np.empty((layout.frames, layout.rows, layout.columns), np.float32)
     decoded = 0
-    for index, stored in enumerate(_stored(decoder, dataset, layout, unused_bits=padding is not None)):
+    # Not raw, pydicom brings the samples of a pixel together and turns YBR into RGB. Padding may stand in bits that no
+    # value uses, so these are then left as they are.
+    every = decoder.iter_array(dataset, raw=layout.samples_per_pixel == 1, correct_unused_bits=padding is None)
+    for index, (stored, _) in enumerate(every):
         frame = frames[index]
         if is_colour(layout):
             frame[:] = as_grey(stored if palette is None else palette.colours(stored), layout.bits_stored, palette)
@@ -68,28 +68,16 @@ def decode(dataset: Any, layout: PixelLayout) -> Pixels:
     return slices
 
 
-def _stored(decoder: Any, dataset: Any, layout: PixelLayout, *, unused_bits: bool) -> Iterable[NDArray[Any]]:
-    """The stored values of each frame; unused bits stay as they are where padding may stand in them."""
-    if isinstance(dataset, PlainElements):
-        return native_frames(dataset, layout, unused_bits=unused_bits)
-    # not raw, pydicom brings the samples of a pixel together and turns YBR into RGB
-    every = decoder.iter_array(dataset, raw=layout.samples_per_pixel == 1, correct_unused_bits=not unused_bits)
-    return (stored for stored, _ in every)
-
-
 def check_there(dataset: Any, layout: PixelLayout) -> None:
     """Checks that all pixels are there that the header states, without decoding them.
 
     Args:
-        dataset: A pydicom dataset with its pixels, or elements whose pixels are native.
+        dataset: A pydicom dataset with its pixels.
         layout: What `medtl.dicom.layout.read_layout` read from it.
 
     Raises:
         InputRefused: There are none, they are truncated, or a compressed image contradicts the header.
     """
-    if isinstance(dataset, PlainElements):
-        check_length(dataset.pixels or b"", layout)
-        return
     if "PixelData" not in dataset:
         raise InputRefused("contains no pixels")
     if UID(layout.transfer_syntax).is_encapsulated:

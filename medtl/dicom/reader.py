@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,9 +20,7 @@ from pydicom.tag import BaseTag
 
 from medtl.dicom.bounds import Metered, check_size, inflated
 from medtl.dicom.header import DicomHeader, parse_header, sop_class_of
-from medtl.dicom.native import is_native
 from medtl.dicom.pixels import check_there, decode
-from medtl.dicom.plain import PIXELS, NotPlainError, PlainElements, plain_elements
 from medtl.dicom.rules import MEDIA_DIRECTORY, check_suitable
 from medtl.dicom.values import text_of, texts_of
 from shared.errors import InputRefused
@@ -35,6 +32,8 @@ LOGGERS_THAT_QUOTE_VALUES = ("pydicom", "nibabel.global")
 NOT_RECOGNISED = "is neither DICOM nor a picture or volume that is known"
 ELEMENT_BYTES = 1 << 10
 """Bytes that an element takes in memory beside its value, about: a small one a hundred times those in the file."""
+PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
+"""Tags of Float Pixel Data, Double Float Pixel Data and Pixel Data. Source: DICOM PS3.6."""
 FIRST_GROUPS = (b"\x02\0", b"\x08\0", b"\0\x08")
 """Groups that a file without preamble begins with, the last in big endian: from any other bytes pydicom would try to
 make elements for minutes. Source: DICOM PS3.10, 7.1, and PS3.6: the tags of group 0008 are the lowest of an image."""
@@ -72,24 +71,12 @@ class DicomObject:
     """
 
     def __init__(self, data: bytes, header: DicomHeader | None = None) -> None:
-        self._data = data
         with untrusted_decoding():
-            self._plain = plain_elements(data)
-            try:
-                self.header = header or parse_header(self._elements)
-            except NotPlainError:
-                self._plain = None
-                self.header = parse_header(self._elements)
-            self.size = len(data) + ELEMENT_BYTES * len(self._plain) if self._plain else self._parsed.size
-
-    @property
-    def _elements(self) -> Any:
-        """All before the pixels, in which `medtl.dicom.values` looks up values."""
-        return self._plain or self._parsed.dataset
-
-    @cached_property
-    def _parsed(self) -> _Parsed:
-        return _Parsed(*_parse(self._data))
+            self._dataset, self._pixels = _parse(data)
+            self.header = header or parse_header(self._dataset)
+            unpacked = self._dataset.buffer.getbuffer().nbytes
+            copied = unpacked if self._pixels is None else self._pixels.start
+            self.size = unpacked + copied + ELEMENT_BYTES * _count_elements(self._dataset)
 
     def decode(self, *, allow_blank: bool = False) -> DicomImage:
         """Decodes the pixels, as `read_dicom` does.
@@ -103,10 +90,7 @@ class DicomObject:
         check_suitable(self.header)
         check_size(self.header.layout)
         with untrusted_decoding(), suppressed_native_stderr():
-            try:
-                frames = decode(self._pixels(), self.header.layout)
-            except NotPlainError:
-                frames = decode(self._parsed.whole(), self.header.layout)
+            frames = decode(self._whole(), self.header.layout)
         if not np.isfinite(frames).all():
             raise InputRefused("has pixel values that are not finite")
         if not allow_blank and frames.min() == frames.max():
@@ -121,13 +105,19 @@ class DicomObject:
         """
         check_size(self.header.layout)
         with untrusted_decoding():
-            check_there(self._parsed.whole(), self.header.layout)
+            check_there(self._whole(), self.header.layout)
 
-    def _pixels(self) -> PlainElements | Dataset:
-        """The elements with the pixels; those that only pydicom decodes, and what follows on them, are read now."""
-        if self._plain is not None and is_native(self._plain, self.header.layout):
-            return self._plain
-        return self._parsed.whole()
+    def _whole(self) -> Dataset:
+        """All elements: those of the header, the pixels, and what follows on them."""
+        elements = dict(self._dataset.items())
+        if self._pixels is not None:
+            # an end within the pixels leaves none, as in pydicom
+            with suppress(EOFError, NotImplementedError):
+                elements |= self._pixels.read()
+        whole = Dataset(elements)
+        implicit, little = self._dataset.original_encoding
+        whole.set_original_encoding(implicit, little, self._dataset.original_character_set)
+        return whole
 
 
 def read_header(data: bytes) -> DicomHeader:
@@ -225,38 +215,6 @@ def _count_elements(dataset: Any) -> int:
     """Counts the elements that lie parsed in memory, those of sequences too."""
     parsed = [one for one in dataset.values() if isinstance(one, DataElement) and one.VR == "SQ"]
     return len(dataset) + sum(_count_elements(item) for sequence in parsed for item in sequence.value)
-
-
-@dataclass(frozen=True)
-class _Parsed:
-    """A file as pydicom parsed it.
-
-    Attributes:
-        dataset: The pydicom dataset of all before the pixels.
-        pixels: Where these begin; None where there are none.
-    """
-
-    dataset: Any
-    pixels: _Pixels | None
-
-    @property
-    def size(self) -> int:
-        """Bytes that it takes in memory, about."""
-        unpacked: int = self.dataset.buffer.getbuffer().nbytes
-        copied = unpacked if self.pixels is None else self.pixels.start
-        return unpacked + copied + ELEMENT_BYTES * _count_elements(self.dataset)
-
-    def whole(self) -> Dataset:
-        """Makes a dataset of all elements: those of the header, the pixels, and what follows on them."""
-        elements = dict(self.dataset.items())
-        if self.pixels is not None:
-            # an end within the pixels leaves none, as in pydicom
-            with suppress(EOFError, NotImplementedError):
-                elements |= self.pixels.read()
-        whole = Dataset(elements)
-        implicit, little = self.dataset.original_encoding
-        whole.set_original_encoding(implicit, little, self.dataset.original_character_set)
-        return whole
 
 
 class _Pixels:

@@ -35,17 +35,15 @@ def value_of(dataset: Any, keyword: str) -> Any:
     which looks each keyword up anew and raises for each one that is missing.
 
     Args:
-        dataset: A pydicom dataset, `medtl.dicom.plain.PlainElements`, or a dict of values.
+        dataset: A pydicom dataset, or a dict of elements.
         keyword: DICOM keyword of the element, such as "PatientID".
 
     Raises:
         ValueError: pydicom cannot interpret the element, as it does when it is first asked for.
     """
-    if isinstance(dataset, dict):
+    if not isinstance(dataset, Dataset):
         return dataset.get(keyword)
     tag = _tag(keyword)
-    if not isinstance(dataset, Dataset):
-        return dataset.read(tag).value
     element = dataset.get_item(tag)
     if isinstance(element, RawDataElement):
         element = dataset[tag]
@@ -68,20 +66,9 @@ def texts_of(dataset: Any, keyword: str) -> tuple[str, ...]:
         InputRefused: pydicom cannot interpret the element.
     """
     try:
-        if not isinstance(dataset, (Dataset, dict)):
-            texts: tuple[str, ...] = dataset.read(_tag(keyword)).texts
-            return texts
-        return stripped_texts(value_of(dataset, keyword))
+        value = value_of(dataset, keyword)
     except ValueError:
         raise InputRefused(f"has a damaged {keyword}") from None
-
-
-def stripped_texts(value: Any) -> tuple[str, ...]:
-    """Makes stripped texts of a value, one for each of several; an empty tuple of None.
-
-    Args:
-        value: The value of an element, as pydicom interprets it.
-    """
     if value is None:
         return ()
     several = not isinstance(value, (str, bytes, PersonName)) and hasattr(value, "__iter__")
@@ -114,7 +101,8 @@ def local_text_of(dataset: Any, keyword: str) -> str:
     Raises:
         InputRefused: pydicom cannot interpret the element.
     """
-    raw = _raw_of(dataset, _tag(keyword))
+    element = dataset.get_item(_tag(keyword))
+    raw = element.value if isinstance(element, RawDataElement) else None
     if not isinstance(raw, bytes) or (raw.isascii() and ESCAPE not in raw):
         return text_of(dataset, keyword)
     stated = [text for text in texts_of(dataset, "SpecificCharacterSet") if text not in LATIN]
@@ -124,14 +112,6 @@ def local_text_of(dataset: Any, keyword: str) -> str:
         except UnicodeDecodeError:
             return text_of(dataset, keyword)
     return str(decode_bytes(raw, convert_encodings(["", *stated] if len(stated) > 1 else stated), set())).strip(" \0")
-
-
-def _raw_of(dataset: Any, tag: BaseTag) -> Any:
-    """The bytes of an element's value; None where it is missing, or was interpreted before."""
-    if not isinstance(dataset, Dataset):
-        return dataset.raw(tag)
-    element = dataset.get_item(tag)
-    return element.value if isinstance(element, RawDataElement) else None
 
 
 def floats_of(dataset: Any, keyword: str, count: int) -> Vector | None:
