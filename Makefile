@@ -56,7 +56,7 @@ examples: setup ## Run the programs of examples/ whole; REVIEWS=, FNC=, DHCD= an
 	$(BIN)/python examples/digits/digits.py --out runs/examples/digits
 	$(BIN)/python examples/wine/wine.py --out runs/examples/wine
 	$(BIN)/python examples/sentiment_dann/sentiment.py $(if $(REVIEWS),"$(REVIEWS)") --out runs/examples/sentiment
-	$(BIN)/python examples/stance_fnc1/stance.py $(if $(FNC),"$(FNC)",--encoder lsa --epochs 150) --out runs/examples/stance
+	$(BIN)/python examples/stance_fnc1/stance.py $(if $(FNC),"$(FNC)",--encoder words --epochs 150) --out runs/examples/stance
 	$(BIN)/python examples/descriptors/descriptors.py $(if $(DHCD),"$(DHCD)" "$(NHCD)") --out runs/examples/descriptors
 
 lint: setup ## Format and lint

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from medtl.dicom.reader import NOT_RECOGNISED
-from medtl.dicom.scan import Contents, OtherFile, Refused, place_damaged
+from medtl.dicom.scan import Contents, OtherFile, Refused, SeriesFiles, place_damaged
 from shared.io.archives import SEPARATOR, read_head, relative_name
 from shared.io.kinds import identify, suffix_of
 from shared.io.pictures import is_picture
@@ -53,9 +53,10 @@ def pass_over(contents: Contents, root: Path, side_files: int, reader: Reader) -
         reader: What is asked of the files themselves.
     """
     series = bool(contents.series())
-    names = _Names.of(contents, root)
+    loose = [entry for entry in contents.entries if not isinstance(entry, SeriesFiles)]
+    names = _Names.of(contents if loose else Contents(), root)
     kept, damaged, pictures, others = list(contents.entries), list[Refused](), 0, side_files
-    for entry in contents.entries:
+    for entry in loose:
         if isinstance(entry, OtherFile) and names.says_slice(entry.source, known=True) and entry.kind in NO_EXAMS:
             kept.remove(entry)
             damaged.append(Refused(entry.source, reader.reason(entry.source)))

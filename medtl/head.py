@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -32,18 +33,33 @@ class ReducedCopy:
 
     Attributes:
         pixels: float32 [rows, columns] of the copy.
-        threshold: Level above which a pixel of the copy is not background; None for a constant image.
         factor: Pixels of the image on a side of one pixel of the copy.
     """
 
     pixels: Pixels
-    threshold: float | None
     factor: int
+
+    @cached_property
+    def ordered(self) -> Pixels:
+        """The pixels, float32 [n], ascending."""
+        return np.sort(self.pixels, axis=None)
+
+    @cached_property
+    def threshold(self) -> float | None:
+        """Level above which a pixel of the copy is not background; None for a constant image."""
+        return background_threshold(self.ordered)
 
     @cached_property
     def head(self) -> NDArray[np.bool_]:
         """Bool [rows, columns], true where a pixel is brighter than the background."""
         return np.zeros(self.pixels.shape, dtype=bool) if self.threshold is None else self.pixels > self.threshold
+
+    @property
+    def ordered_head(self) -> Pixels:
+        """The pixels of `head`, float32 [n], ascending."""
+        if self.threshold is None:
+            return self.ordered[:0]
+        return self.ordered[np.searchsorted(self.ordered, np.float32(self.threshold), "right") :]
 
     @cached_property
     def parts(self) -> NDArray[np.bool_]:
@@ -80,14 +96,26 @@ def reduced_copy(grey: Pixels) -> ReducedCopy:
     """Measures which pixels of an image are head.
 
     Args:
-        grey: float32 [rows, columns], finite.
+        grey: float32 [rows, columns], finite. One that cannot be written to is measured once.
 
     Returns:
         The reduced copy with the head in it; without any head where the image is constant.
     """
+    known = _copies.get(id(grey))
+    if known is not None and known[0]() is grey:
+        return known[1]
     factor = max(1, -(-max(grey.shape) // ANALYSIS_SIDE))
-    small = np.asarray(PillowImage.fromarray(grey).reduce(factor)) if factor > 1 else grey
-    return ReducedCopy(small, background_threshold(small), factor)
+    if factor == 1:
+        return ReducedCopy(grey, 1)
+    copy = ReducedCopy(np.asarray(PillowImage.fromarray(grey).reduce(factor)), factor)
+    if not grey.flags.writeable:
+        place = id(grey)
+        _copies[place] = weakref.ref(grey, lambda _: _copies.pop(place, None)), copy
+    return copy
+
+
+_copies: dict[int, tuple[weakref.ref[Pixels], ReducedCopy]] = {}
+"""Copies of images that cannot be written to, as long as these are in use: checks and preprocessing share them."""
 
 
 def head_parts(head: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -101,12 +129,16 @@ def head_parts(head: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """
     # Opening cuts the thin bridges to lettering and scanner marks; a tiny image would vanish in it.
     square = np.ones((3, 3), dtype=np.uint8)
-    eroded = cv2.erode(head.astype(np.uint8), square, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    opened = cv2.dilate(eroded, square, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    _, labels = cv2.connectedComponents(opened, connectivity=4)  # its statistics would take twice its own time
-    sizes = np.bincount(labels.ravel())
+    opened = cv2.morphologyEx(
+        head.view(np.uint8), cv2.MORPH_OPEN, square, borderType=cv2.BORDER_CONSTANT, borderValue=0
+    )
+    # its statistics would take twice its own time
+    count, labels = cv2.connectedComponents(opened, connectivity=4, ltype=cv2.CV_16U)
+    if count <= 2:  # the background, and no more than one part
+        return opened.view(np.bool_)
+    sizes = np.bincount(labels.ravel(), minlength=count)
     sizes[0] = 0  # the background
-    return np.asarray((sizes > 0) & (sizes >= PART_OF_HEAD * sizes.max()))[labels]
+    return np.asarray(sizes >= PART_OF_HEAD * sizes.max()).take(labels)
 
 
 def filled(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -118,29 +150,30 @@ def filled(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
     Returns:
         bool of the same shape.
     """
-    padded = cv2.copyMakeBorder(region.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    padded = cv2.copyMakeBorder(region.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
     cv2.floodFill(padded, None, (0, 0), OUTSIDE, flags=4)
     return np.asarray(padded != OUTSIDE)[1:-1, 1:-1]
 
 
-def background_threshold(pixels: Pixels) -> float | None:
+def background_threshold(ordered: Pixels) -> float | None:
     """Finds the level above which a pixel is not background, by Otsu's criterion.
 
     The brightest 1 % (fat, vessels, text) are clipped first, because they draw the threshold up.
 
     Args:
-        pixels: float32 [rows, columns], finite, in any unit.
+        ordered: float32 [n], the pixels, ascending, finite, in any unit.
 
     Returns:
         The level in the unit of the pixels; None for a constant image.
     """
-    low = float(pixels.min())
-    high = percentile(pixels, 99) or float(pixels.max())
+    low, highest = float(ordered[0]), float(ordered[-1])
+    high = percentile(ordered, 99) or highest
     if high <= low:
-        high = float(pixels.max())
+        high = highest
     if high <= low:
         return None
-    bins = ((np.minimum(pixels, high).astype(np.float64) - low) * ((LEVELS - 1) / (high - low))).astype(np.intp)
-    between = between_class_variance(np.bincount(bins.ravel(), minlength=LEVELS))
+    levels = np.subtract(np.minimum(ordered, high), low, dtype=np.float64)
+    levels *= (LEVELS - 1) / (high - low)
+    between = between_class_variance(np.bincount(levels.astype(np.intp), minlength=LEVELS))
     # Bin k holds the values below (k + 1) / (LEVELS - 1) of the range.
     return low + OTSU_FRACTION * (float(between.argmax()) + 1) * (high - low) / (LEVELS - 1)

@@ -333,6 +333,8 @@ def _judgeable(
             f"has {small.shape[0]} x {small.shape[1]} pixels; at least {MIN_SIDE} x {MIN_SIDE} are needed"
         )
     slices, fills = measured(slices)
+    for one in slices:
+        one.setflags(write=False)  # so that each is measured once
     notes += fills
     seen, left_out_notes = _with_head(slices)
     notes += left_out_notes

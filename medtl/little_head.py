@@ -67,13 +67,13 @@ def measure_head(copy: ReducedCopy, least_level: float = 0.0) -> HeadSize:
     """
     if copy.threshold is None:
         return NO_HEAD
-    pixels, low = copy.pixels, float(copy.pixels.min())
+    pixels, low = copy.pixels, float(copy.ordered[0])
     threshold = max(copy.threshold, low + least_level)
     head = copy.outline if threshold == copy.threshold else filled(head_parts(pixels > threshold))
     floor = _floor(pixels, head)
     if floor is not None:
         pixels = np.maximum(pixels, np.float32(floor))
-        raised = background_threshold(pixels)
+        raised = background_threshold(np.sort(pixels, axis=None))
         if raised is None:
             return NO_HEAD
         head = filled(head_parts(pixels > max(raised, threshold)))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from medtl.head import ReducedCopy
+from medtl.head import ReducedCopy, reduced_copy
 
 Pixels = NDArray[np.float32]
 
@@ -36,6 +37,14 @@ MOST_PIXELS = 1 << 22
 """Pixels of which neighbours are compared: all of a slice of 2048 x 2048."""
 BAND = 64
 """Rows of a picture with more pixels that are looked at together."""
+SEEN_FIRST, SEEN_BAND = 1 << 14, 8
+"""Pixels that are looked at first, in bands of so many rows that are spread over the picture."""
+SEEN_SPREAD = 0.5
+"""Least range of values there, as a share of that in the picture: else few pixels outside may outweigh all others."""
+CLEAR_CORRELATION = 0.65
+"""Correlation of neighbours there from which it is at least `MIN_CORRELATION` in the whole picture. 3,420 of 4,779
+slices of seven real collections have it, with 0.69 or more in the whole picture. The bands had at most 0.013 more than
+that, and mostly less, for neighbours differ where two bands meet."""
 
 
 def is_noise(grey: Pixels) -> bool:
@@ -44,12 +53,15 @@ def is_noise(grey: Pixels) -> bool:
     Args:
         grey: float32 [rows, columns], finite and not constant.
     """
-    grey = _spread(grey)
+    if grey.size > MOST_PIXELS:
+        tall = grey if grey.shape[0] >= grey.shape[1] else grey.T
+        grey = tall[_bands(tall.shape, BAND, MOST_PIXELS)]
     low, high = grey.min(), grey.max()
     visible = grey > low
-    if np.count_nonzero(visible) < MIN_VISIBLE * visible.size or not (visible & (grey < high)).any():
+    if np.count_nonzero(visible) < MIN_VISIBLE * visible.size or _has_two_values(grey, low, high):
         visible = np.ones_like(visible)  # what is seen is then where the values lie, not how they vary
-    if _neighbour_correlation(grey, visible) < MIN_CORRELATION:
+    clear = _clearly_correlated(grey, visible, float(high - low))
+    if not clear and _neighbour_correlation(grey, visible) < MIN_CORRELATION:
         return True
     if _overview_correlation(grey) >= MIN_OVERVIEW_CORRELATION:
         return False
@@ -64,28 +76,47 @@ def is_noisy_region(copy: ReducedCopy) -> bool:
     Args:
         copy: The reduced copy of the picture.
     """
-    region = copy.outline
-    spread = float(copy.pixels[region].std()) if region.any() else 0.0
-    if spread == 0:
+    region = copy.outline.view(np.uint8)
+    spread = float(cv2.meanStdDev(copy.pixels, mask=region)[1][0, 0])
+    inside = cv2.erode(region, np.ones((3, 3), np.uint8), borderValue=0)
+    if spread == 0 or not (count := cv2.countNonZero(inside)):
         return False
-    inside = cv2.erode(region.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=0).astype(bool)
-    if not inside.any():
-        return False
-    rest = (copy.pixels - cv2.blur(copy.pixels, (3, 3)))[inside]
-    return float(np.sqrt(np.mean(np.square(rest, dtype=np.float64)))) > MAX_ROUGHNESS * spread
+    rest = cv2.norm(copy.pixels, cv2.blur(copy.pixels, (3, 3)), cv2.NORM_L2, mask=inside)
+    return rest > MAX_ROUGHNESS * spread * math.sqrt(count)
 
 
-def _spread(grey: Pixels) -> Pixels:
-    """The picture, or of a large one bands that are spread over it, which are enough to tell noise."""
-    if grey.size <= MOST_PIXELS:
-        return grey
-    tall = grey if grey.shape[0] >= grey.shape[1] else grey.T
-    tops = np.linspace(0, len(tall) - BAND, MOST_PIXELS // (BAND * tall.shape[1]), dtype=int)
-    return np.concatenate([tall[top : top + BAND] for top in tops])
+def _has_two_values(grey: Pixels, low: np.float32, high: np.float32) -> bool:
+    middle = grey[len(grey) // 2]  # which has others in nearly all pictures
+    return not any(((low < one) & (one < high)).any() for one in (middle, grey))
+
+
+@lru_cache(maxsize=16)
+def _bands(shape: tuple[int, int], band: int, most: int) -> NDArray[np.intp]:
+    """The rows in bands that are spread over a picture, with about `most` pixels in all."""
+    rows, columns = shape
+    tops = np.linspace(0, rows - band, most // (band * columns), dtype=np.intp)
+    return (tops[:, np.newaxis] + np.arange(band)).ravel()
+
+
+def _clearly_correlated(grey: Pixels, visible: NDArray[np.bool_], spread: float) -> bool:
+    """Says whether neighbours in some bands have so much in common that the rest of the picture need not be seen.
+
+    It must be where these bands miss the lowest or highest values, for a few of them may outweigh all others.
+    """
+    if grey.size < 2 * SEEN_FIRST or grey.shape[1] * SEEN_BAND > SEEN_FIRST:
+        return False
+    rows = _bands(grey.shape, SEEN_BAND, SEEN_FIRST)
+    seen = grey[rows]
+    if np.ptp(seen) < SEEN_SPREAD * spread:
+        return False
+    return _neighbour_correlation(seen, visible[rows]) >= CLEAR_CORRELATION
 
 
 def _overview_correlation(grey: Pixels) -> float:
-    overview = np.asarray(PillowImage.fromarray(grey).reduce(-(-max(grey.shape) // OVERVIEW)))
+    factor, copy = -(-max(grey.shape) // OVERVIEW), reduced_copy(grey)
+    if factor % copy.factor == 0 and not any(side % copy.factor for side in grey.shape):
+        grey, factor = copy.pixels, factor // copy.factor  # means of means, from fewer pixels
+    overview = np.asarray(PillowImage.fromarray(grey).reduce(factor))
     return _neighbour_correlation(overview, np.ones(overview.shape, bool))
 
 
@@ -112,13 +143,13 @@ def _correlation(terms: Pixels, distance: int) -> float:
         terms: float32 [3, n], where n values are visible (1, else 0), the values there (else 0) and their squares.
         distance: Number of values from the first of a pair to the second.
     """
-    sums = np.asarray(terms[:, :-distance] @ terms[:, distance:].T, dtype=np.float64)
-    count, one, other = sums[0, 0], sums[1, 0], sums[0, 1]
+    (weights, values, squares), others = terms[:, :-distance], terms[:, distance:]
+    count, one, other = (float(a @ b) for a, b in ((weights, others[0]), (values, others[0]), (weights, others[1])))
     if not count:
         return 0.0
-    spreads = [_spread_of(squares, total, count) for squares, total in ((sums[2, 0], one), (sums[0, 2], other))]
+    spreads = _spread_of(float(squares @ others[0]), one, count), _spread_of(float(weights @ others[2]), other, count)
     scale = math.sqrt(spreads[0] * spreads[1])
-    return float(sums[1, 1] - one * other / count) / scale if scale else 0.0
+    return (float(values @ others[1]) - one * other / count) / scale if scale else 0.0
 
 
 def _spread_of(squares: float, total: float, count: float) -> float:

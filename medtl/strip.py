@@ -120,7 +120,7 @@ def _framed(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
 def _shown(pixels: Pixels, kept: NDArray[np.bool_]) -> Pixels:
     """What is kept, cut out and scaled in brightness as `medtl.transforms.preprocess` would do with it alone."""
     inside = np.where(kept, pixels, np.float32(0.0))
-    brightest = percentile(pixels[kept], Settings.upper_percentile)
+    brightest = percentile(np.sort(pixels[kept], axis=None), Settings.upper_percentile)
     if brightest > 0.0:
         inside = np.clip(inside / np.float32(brightest), 0.0, 1.0)
     return _cut_out(inside, kept)

@@ -68,9 +68,12 @@ def preprocess(pixels: Pixels, spec: Preprocessing) -> Image:
     copy = reduced_copy(grey)
     low, high = _range(copy, settings)
     square = np.clip(_extract(grey, _box(copy, grey.shape, settings), fill=low), low, high)
-    resized = _resize(square, spec.size).astype(np.float64)
-    scaled = (resized - low) / (high - low) if high > low else np.zeros_like(resized)
-    return np.clip(scaled, 0.0, 1.0).astype(np.float32)[np.newaxis]
+    resized = _resize(square, spec.size)
+    if high <= low:
+        return np.zeros((1, *resized.shape), np.float32)
+    scaled = np.subtract(resized, low, dtype=np.float64)
+    scaled /= high - low
+    return np.clip(scaled, 0.0, 1.0, out=scaled).astype(np.float32)[np.newaxis]
 
 
 def crop_box(pixels: Pixels, spec: Preprocessing) -> Box:
@@ -148,8 +151,8 @@ def _grey(pixels: Pixels) -> Pixels:
 
 def _range(copy: ReducedCopy, settings: Settings) -> tuple[float, float]:
     """The intensities that become 0 and 1 in the preprocessed image."""
-    inside = copy.pixels[copy.head] if copy.head.any() else copy.pixels
-    low = percentile(copy.pixels, settings.lower_percentile)
+    inside = copy.ordered_head if len(copy.ordered_head) else copy.ordered
+    low = percentile(copy.ordered, settings.lower_percentile)
     high = percentile(inside, settings.upper_percentile)
     return float(np.float32(low)), float(np.float32(high))
 

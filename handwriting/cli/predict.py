@@ -52,7 +52,7 @@ def _print_pages(task: "Task", request: Request) -> int:
     from handwriting.api import APPLICATION, read_pages
     from handwriting.page.reading import NOT_ASSESSED, PARTLY_ASSESSED, page_text
 
-    run = APPLICATION.load_run(request.model)
+    run = APPLICATION.load_run(request.model).on(request.provider)
     printed = Printed(run.introduction, as_json=request.as_json)
     show = json_line if request.as_json else page_text
     pages = read_pages(request.paths, model=run, out=request.out, each=lambda tree: printed.add(show(tree)))

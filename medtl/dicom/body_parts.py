@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 
 HEAD = "the head"
 ENGLISH_HEAD = (
@@ -150,6 +150,7 @@ WITH_ARTICLES = ("ARABIC", "HEBREW")
 """Scripts whose words carry articles and endings; those of two letters are matched whole, for many others hold them."""
 
 
+@lru_cache(maxsize=64)  # the slices of a series say the same
 def part_of(text: str, *, coded: bool) -> str | None:
     """Says which part of the body a text names.
 

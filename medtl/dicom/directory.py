@@ -25,6 +25,8 @@ def note_missing(series: Sequence[SeriesFiles], sources: Sequence[str]) -> None:
         series: The series that were found; their notes are changed in place.
         sources: All files of the folder or zip.
     """
+    if not any(source.upper().endswith(NAME) for source in sources):
+        return
     listed, there = Counter[str](), Counter[str]()
     for source in sources:
         name = PurePosixPath(source.rpartition(SEPARATOR)[2]).name

@@ -20,6 +20,8 @@ from shared.errors import InputRefused
 Pixels = NDArray[np.float32]
 
 JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
+UNSCALED = (1.0, 0.0)
+"""Rescale slope and intercept that change nothing."""
 
 
 def decode(dataset: Any, layout: PixelLayout) -> Pixels:
@@ -48,12 +50,15 @@ def decode(dataset: Any, layout: PixelLayout) -> Pixels:
     # value uses, so these are then left as they are.
     every = decoder.iter_array(dataset, raw=layout.samples_per_pixel == 1, correct_unused_bits=padding is None)
     for index, (stored, _) in enumerate(every):
+        frame = frames[index]
         if is_colour(layout):
-            values = as_grey(stored if palette is None else palette.colours(stored), layout.bits_stored, palette)
+            frame[:] = as_grey(stored if palette is None else palette.colours(stored), layout.bits_stored, palette)
         else:
-            values = _grey(stored, layout, padding, signed=bool(integer_of(dataset, "PixelRepresentation")))
+            _fill_grey(frame, stored, layout, padding, signed=bool(integer_of(dataset, "PixelRepresentation")))
         slope, intercept = scales[index]
-        frames[index] = values * slope + intercept
+        if (slope, intercept) != UNSCALED:
+            frame *= slope
+            frame += intercept
         decoded += 1
     if decoded != layout.frames:
         raise InputRefused(f"is truncated: {decoded} of {layout.frames} frames are there")
@@ -98,16 +103,18 @@ def _decoder(layout: PixelLayout) -> Any:
     return decoder
 
 
-def _grey(stored: NDArray[Any], layout: PixelLayout, padding: Padding | None, *, signed: bool) -> Pixels:
-    """Stored values with bright as a high value, and NaN where a pixel is padding."""
-    padded: NDArray[np.bool_] | bool = False
+def _fill_grey(
+    frame: Pixels, stored: NDArray[Any], layout: PixelLayout, padding: Padding | None, *, signed: bool
+) -> None:
+    """Fills a frame with stored values, bright as a high value, and NaN where a pixel is padding."""
+    padded = None
     if padding is not None:
         stored, padded = padding.split(stored)
-    values = stored.astype(np.float32)
+    frame[:] = stored
     if layout.photometric == "MONOCHROME1":
-        values = (-1.0 if signed else 2.0**layout.bits_stored - 1.0) - values
-    values[padded] = np.nan
-    return values
+        np.subtract(-1.0 if signed else 2.0**layout.bits_stored - 1.0, frame, out=frame)
+    if padded is not None:
+        frame[padded] = np.nan
 
 
 def _scales(dataset: Any, frames: int) -> list[tuple[float, float]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from medtl.dicom.bounds import MAX_PIXELS
@@ -239,7 +240,14 @@ def folder_of(source: str) -> str:
     Args:
         source: The file, as `shared.io.archives` names it.
     """
-    return str(PurePosixPath(source).parent)
+    folder, slash, _ = source.rpartition("/")
+    return _normal(folder or slash)
+
+
+@lru_cache(maxsize=64)
+def _normal(folder: str) -> str:
+    """The name of a folder as `PurePosixPath` writes it; the files of a series ask for few, many times."""
+    return str(PurePosixPath(folder))
 
 
 def _note_scattered(series: Sequence[SeriesFiles]) -> None:

@@ -267,8 +267,10 @@ def turned(pixels: Pixels, turn: tuple[bool, bool, bool]) -> Pixels:
         turn: Whether rows and columns are exchanged, then whether the rows are reversed in order, then the columns.
 
     Returns:
-        A view of `pixels`; nothing is copied.
+        A view of `pixels`, or they themselves; nothing is copied.
     """
+    if not any(turn):
+        return pixels
     exchanged, rows_reversed, columns_reversed = turn
     placed = pixels.T if exchanged else pixels
     return placed[:: -1 if rows_reversed else 1, :: -1 if columns_reversed else 1]

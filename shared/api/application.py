@@ -380,6 +380,7 @@ class Application:
         label_shift: bool = False,
         unlabelled: bool = False,
         train_on_target: bool | None = None,
+        keep: bool = False,
         out: AnyPath | None = None,
         progress: Showing = True,
     ) -> Adaptation:
@@ -398,6 +399,8 @@ class Application:
             label_shift: Whether to estimate how often each class occurs in the target, and to use it.
             unlabelled: Whether the target has no labels: all its images are used, and it is not evaluated on.
             train_on_target: Whether to train on the target's labels too, as the upper bound; None: where it has some.
+            keep: Whether each run that was tried is left whole, answers inputs and has a report; else its numbers and
+                weights. The chosen one is always whole.
             out: Folder of the results; None: one under `root`/adapt.
             progress: Whether progress is shown; or the function that shows it.
 
@@ -443,7 +446,7 @@ class Application:
         )
         place = folder or self.root / FOLDER / folder_name(settled)
         with showing(progress) as shown:
-            tree = adapt(self.task, settled, plan, place, root=self.root, progress=shown)
+            tree = adapt(self.task, settled, plan, place, root=self.root, keep=keep, progress=shown)
         lines = write_adaptation(self.task, tree, place)
         kept = Run(self.task, place / SELECTED, self.root)
         return Adaptation(tree, tuple(lines), place / "adapt.html", kept=kept)

@@ -14,6 +14,7 @@ from shared.io.writes import Writes, make_folder
 from shared.prediction.answer import renamed
 
 if TYPE_CHECKING:
+    from shared.prediction.answer import Answer
     from shared.prediction.predictor import Predictor
     from shared.progress import Progress
     from shared.reporting.explainer import Explainer
@@ -63,6 +64,7 @@ def judge(task: Task, predictor: Predictor, request: Request, progress: Progress
         UsageError: A path does not exist, or a class or method to explain is not known.
         OSError: The answers could not be written; each was given to `Request.each` before.
     """
+    from shared.prediction.ahead import assessed
     from shared.prediction.tracked import tracked
 
     items = task.read_inputs(request.paths)
@@ -73,8 +75,8 @@ def judge(task: Task, predictor: Predictor, request: Request, progress: Progress
         explainer = Explainer(task, predictor.run, request.out, progress=progress, **request.explaining)
     make_folder(request.out)
     writes, found = Writes(), list[Judged]()
-    for item in tracked(items, request.paths, progress):
-        judged = _judged(predictor, item, explainer, request, writes)
+    for item, answer in assessed(tracked(items, request.paths, progress), predictor.assess):
+        judged = _judged(predictor, item, answer, explainer, request, writes)
         found.append(judged)
         if request.each is not None:
             request.each(judged)
@@ -85,9 +87,10 @@ def judge(task: Task, predictor: Predictor, request: Request, progress: Progress
     return answers
 
 
-def _judged(predictor: Predictor, item: Item, explainer: Explainer | None, request: Request, writes: Writes) -> Judged:
+def _judged(
+    predictor: Predictor, item: Item, answer: Answer, explainer: Explainer | None, request: Request, writes: Writes
+) -> Judged:
     """One answer with its explanations and what is added to it; without these where the system refuses to write."""
-    answer = predictor.assess(item)
     if request.names:
         answer = renamed(answer, request.named)
 

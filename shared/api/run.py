@@ -40,6 +40,7 @@ class Run:
         chosen_among: Number of models among which this one was chosen on its validation.
         why: Why it answers where nobody named it; empty where somebody did.
         notes: Lines that belong to its results, such as what a mean of runs costs.
+        provider: What runs its network, as `Run.on` takes it.
 
     Attributes:
         folder: The run folder.
@@ -47,11 +48,19 @@ class Run:
     """
 
     def __init__(
-        self, task: Task, folder: Path, root: Path, *, chosen_among: int = 1, why: str = "", notes: Sequence[str] = ()
+        self,
+        task: Task,
+        folder: Path,
+        root: Path,
+        *,
+        chosen_among: int = 1,
+        why: str = "",
+        notes: Sequence[str] = (),
+        provider: str = "cpu",
     ) -> None:
         self.task, self.folder, self.root = task, folder, root
         self.name = folder.resolve().name
-        self.chosen_among, self.why, self.notes = chosen_among, why, tuple(notes)
+        self.chosen_among, self.why, self.notes, self.provider = chosen_among, why, tuple(notes), provider
 
     def __fspath__(self) -> str:
         return str(self.folder)
@@ -134,7 +143,38 @@ class Run:
         """The opened network, which runs in ONNX Runtime and needs no torch."""
         from shared.prediction.predictor import Predictor
 
-        return Predictor(self.folder, self.task.name, self.task.preprocess, chosen_among=self.chosen_among)
+        return Predictor(
+            self.folder,
+            self.task.name,
+            self.task.preprocess,
+            chosen_among=self.chosen_among,
+            provider=self.provider,
+        )
+
+    @in_words_of_python
+    def on(self, provider: str) -> Run:
+        """Returns the same run, whose network another execution provider of ONNX Runtime runs.
+
+        Args:
+            provider: "cpu"; "cuda", with the package onnxruntime-gpu; or "openvino", with onnxruntime-openvino.
+
+        Raises:
+            UsageError: It is not installed.
+        """
+        from shared.prediction.session import check_provider
+
+        if provider == self.provider:
+            return self
+        check_provider(provider)
+        return Run(
+            self.task,
+            self.folder,
+            self.root,
+            chosen_among=self.chosen_among,
+            why=self.why,
+            notes=self.notes,
+            provider=provider,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Returns the content of the run's `report.json`: `verdict`, `summary`, `notes` and `test`.

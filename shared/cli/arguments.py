@@ -84,6 +84,14 @@ ServedModelOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object a line for each input.")]
 PredictionsOption = Annotated[Path | None, typer.Option(help="Also write predictions.jsonl into this folder.")]
+ProviderOption = Annotated[
+    str,
+    typer.Option(
+        metavar="cpu|cuda|openvino",
+        help="What runs the network in ONNX Runtime; cuda needs the package onnxruntime-gpu in place of onnxruntime, "
+        "openvino onnxruntime-openvino.",
+    ),
+]
 ExplainOption = Annotated[
     bool,
     typer.Option(

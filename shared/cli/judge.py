@@ -32,6 +32,7 @@ class Request:
         out: Folder for `predictions.jsonl` and attribution maps, or None.
         explaining: Options of `shared.api.run.Run.explain`; None: answers are not explained.
         names: What answers say in place of some folders; None: all are named.
+        provider: What runs the network, as `shared.api.run.Run.on` takes it.
     """
 
     paths: Sequence[Path]
@@ -40,6 +41,7 @@ class Request:
     out: Path | None = None
     explaining: Mapping[str, Any] | None = None
     names: Mapping[AnyPath, str] | None = None
+    provider: str = "cpu"
 
 
 def check_paths(task: Task, paths: Sequence[Path]) -> None:
@@ -74,7 +76,7 @@ def judge(task: Task, request: Request, extend: Extend | None = None, run: Run |
     """
     if request.explaining is not None and request.out is None:
         raise UsageError("--explain writes pictures; name a folder for them with --out")
-    run = run or Application(task).load_run(request.model)
+    run = (run or Application(task).load_run(request.model)).on(request.provider)
     printed = Printed(run.introduction, as_json=request.as_json)
 
     def each(judged: Judged) -> None:

@@ -20,6 +20,7 @@ from shared.samples import Sample
 from shared.task import Task
 
 Arrays = Mapping[str, NDArray[Any]]
+FILE = "arrays.npz"
 log = logging.getLogger(__name__)
 
 
@@ -47,26 +48,79 @@ def remembered(
         compute: Computes the arrays, none of objects.
         is_kept: Whether computed arrays are kept: what a fault of the disk may have made is not.
     """
-    code = code_hash(type(task).__module__)
-    if code is None:
+    folder = _folder(kind, task, content_hash, [[names_of(sample) for sample in samples], facts])
+    if folder is None:
         return compute()
-    named = [f"{sample.id}:{sample.frame}:{sample.series_key}" for sample in samples]
-    key = json.dumps([task.name, code, content_hash, named, facts])
-    folder = cache_folder(kind) / hashlib.sha256(key.encode()).hexdigest()
-    path = folder / "arrays.npz"
     with alone_in(folder):
-        found = _read(path)
+        found = _read(folder)
         if found is None:
             found = compute()
             if is_kept(found):
-                arrays = dict[str, Any](found)
-                with writing(path) as partial, partial.open("wb") as stream:
-                    np.savez(stream, **arrays)
+                _write(folder, found)
     return found
 
 
-def _read(path: Path) -> Arrays | None:
-    """The arrays of a file; None where there is none, or a damaged one, which is computed again."""
+def remembered_flags(
+    kind: str,
+    task: Task,
+    content_hash: str,
+    keys: Sequence[str],
+    compute: Callable[[NDArray[np.int64]], NDArray[np.bool_]],
+) -> NDArray[np.bool_]:
+    """Reads a flag of each of N things, and computes and keeps those that no run on the same data asked for before.
+
+    Args:
+        kind: Name of the folder in the cache.
+        task: The application, whose code reads the samples.
+        content_hash: Hash over the bytes of the data.
+        keys: What each flag follows from besides data and code, such as names of samples.
+        compute: Computes the flags, bool [M], of the things at M indices, ascending.
+
+    Returns:
+        bool [N].
+    """
+    folder = _folder(kind, task, content_hash, None)
+    if folder is None:
+        return compute(np.arange(len(keys)))
+    digests = [hashlib.sha256(key.encode()).hexdigest().encode() for key in keys]
+    with alone_in(folder):
+        known = _read(folder)
+        flags = {} if known is None else dict(zip(known["keys"].tolist(), known["flags"].tolist(), strict=True))
+        missing = [i for i, digest in enumerate(digests) if digest not in flags]
+        if missing:
+            found = compute(np.array(missing, dtype=np.int64))
+            flags |= zip([digests[i] for i in missing], found.tolist(), strict=True)
+            _write(folder, {"keys": np.array(list(flags)), "flags": np.array(list(flags.values()))})
+    return np.array([flags[digest] for digest in digests], dtype=np.bool_)
+
+
+def names_of(sample: Sample) -> str:
+    """Names a sample within its data, by all that says which pixels it has and which others it is judged with.
+
+    Args:
+        sample: The sample.
+    """
+    return f"{sample.id}:{sample.frame}:{sample.series_key}"
+
+
+def _folder(kind: str, task: Task, content_hash: str, facts: Any) -> Path | None:
+    """The folder of what follows from these facts; None where the code of the application lies in no file."""
+    code = code_hash(type(task).__module__)
+    if code is None:
+        return None
+    key = json.dumps([task.name, code, content_hash, facts])
+    return cache_folder(kind) / hashlib.sha256(key.encode()).hexdigest()
+
+
+def _write(folder: Path, found: Arrays) -> None:
+    arrays = dict[str, Any](found)
+    with writing(folder / FILE) as partial, partial.open("wb") as stream:
+        np.savez(stream, **arrays)
+
+
+def _read(folder: Path) -> Arrays | None:
+    """The arrays of a folder; None where there are none, or damaged ones, which are computed again."""
+    path = folder / FILE
     if not path.is_file():
         return None
     try:

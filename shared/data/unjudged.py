@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -9,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.data.partition import LeftOut, SplitData
-from shared.data.remembered import remembered
+from shared.data.remembered import names_of, remembered_flags
 from shared.errors import DataError
 from shared.progress import Progress
 from shared.samples import SPLITS, Sample
@@ -55,17 +57,19 @@ def leave_out_unjudged(task: Task, data: SplitData, progress: Progress) -> Split
 def _flags(
     task: Task, content_hash: str, samples: Sequence[Sample], progress: Progress, name: str
 ) -> NDArray[np.bool_]:
-    """`find_unjudged`, which looks once for all runs on the same data."""
-    found = remembered(
+    """`find_unjudged`, which looks once at each series for all runs on the same data, however they divide them."""
+    series: dict[str, list[str]] = {}
+    for sample in samples:
+        series.setdefault(sample.series_key, []).append(names_of(sample))
+    shown = {key: hashlib.sha256(json.dumps(names).encode()).hexdigest() for key, names in series.items()}
+    keys = [f"{shown[sample.series_key]} {names_of(sample)}" for sample in samples]
+    return remembered_flags(
         "unjudged",
         task,
         content_hash,
-        samples,
-        None,
-        lambda: {"unjudged": find_unjudged(task, samples, progress, name)},
+        keys,
+        lambda rows: find_unjudged(task, [samples[i] for i in rows], progress, name),
     )
-    flags: NDArray[np.bool_] = found["unjudged"]
-    return flags
 
 
 def find_unjudged(task: Task, samples: Sequence[Sample], progress: Progress, name: str) -> NDArray[np.bool_]:

@@ -8,7 +8,7 @@ and decide nothing.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -27,7 +27,7 @@ from shared.evaluation.evaluate import evaluate
 from shared.evaluation.unjudged import silenced
 from shared.pipeline.decision import decision_targets
 from shared.pipeline.preflight import preflight
-from shared.pipeline.train import run as train_run
+from shared.pipeline.train import end_experiment
 from shared.progress import Progress
 from shared.registry import unknown_name
 from shared.runs.certificate import certify_anew, models_among
@@ -97,6 +97,7 @@ class Trials:
         upper_bound: Run on the target's labels; None: there is none.
         no_upper_bound: Why there is no upper bound; None where there is one, or none was asked for.
         prior: Class shares of source and target as plain data: estimated, predicted and, with labels, true.
+        make_whole: By the name of each run that may be kept, what makes it whole (`shared.pipeline.train.Ended`).
     """
 
     source: Run
@@ -104,12 +105,16 @@ class Trials:
     upper_bound: Run | None
     no_upper_bound: str | None
     prior: dict[str, Any]
+    make_whole: Mapping[str, Callable[[], None]]
 
 
-def adapt(task: Task, config: Config, plan: Plan, folder: Path, *, root: Path, progress: Progress) -> dict[str, Any]:
+def adapt(
+    task: Task, config: Config, plan: Plan, folder: Path, *, root: Path, progress: Progress, keep: bool = False
+) -> dict[str, Any]:
     """Adapts to a target: trains the source alone and every setting, chooses one run, and measures the test.
 
-    The kept run is copied to `folder/kept`, where its certificate allows for the choice among all settings.
+    The kept run is made whole and copied to `folder/kept`, where its certificate allows for the choice among all
+    settings.
 
     Args:
         task: The application.
@@ -119,6 +124,8 @@ def adapt(task: Task, config: Config, plan: Plan, folder: Path, *, root: Path, p
         folder: Folder of the runs; finished runs in it are used again.
         root: Folder for generated synthetic data.
         progress: Called with (what, done, total, note).
+        keep: Whether each run that may be kept is whole, with a report; else all but the kept one hold their numbers
+            and weights.
 
     Returns:
         Plain data: `settings` (a row for each run), `columns` (measures of the test by domain), `chosen` and `kept`
@@ -133,8 +140,9 @@ def adapt(task: Task, config: Config, plan: Plan, folder: Path, *, root: Path, p
     """
     plan.check()
     _check_settings(task, config, plan)
-    trials = train_all(task, config, plan, folder, root=root, progress=progress)
+    trials = train_all(task, config, plan, folder, root=root, progress=progress, keep=keep)
     choice = choose(trials.source, trials.adapted, plan.rule)
+    trials.make_whole[choice.kept.name]()
     kept = _keep(trials, choice.kept, folder / SELECTED)
     rule = kept.operating_point or kept.rejection or {}
     return summarise(task, config, plan, trials, choice) | {"certificate": rule["statement"]}
@@ -153,7 +161,9 @@ def _check_settings(task: Task, config: Config, plan: Plan) -> None:
         preflight(task, config.model_copy(update={"strategy": options}))
 
 
-def train_all(task: Task, config: Config, plan: Plan, folder: Path, *, root: Path, progress: Progress) -> Trials:
+def train_all(
+    task: Task, config: Config, plan: Plan, folder: Path, *, root: Path, progress: Progress, keep: bool = False
+) -> Trials:
     """Trains without adaptation, with every setting, and on the target's labels (the upper bound) where they are known.
 
     Args:
@@ -163,6 +173,7 @@ def train_all(task: Task, config: Config, plan: Plan, folder: Path, *, root: Pat
         folder: Folder of the runs; finished runs in it are used again.
         root: Folder for generated synthetic data.
         progress: Called with (what, done, total, note).
+        keep: Whether each run that may be kept is whole.
 
     Returns:
         The finished runs. Where the data do not allow an upper bound, that is left out and the reason is recorded.
@@ -170,6 +181,7 @@ def train_all(task: Task, config: Config, plan: Plan, folder: Path, *, root: Pat
     Raises:
         MedtlError: A run cannot be trained.
     """
+    make_whole = dict[str, Callable[[], None]]()
 
     def train(name: str, strategy: Mapping[str, Any], labels: str | None = None) -> Run:
         assert config.data.target is not None  # `_check_settings` refuses it
@@ -180,14 +192,14 @@ def train_all(task: Task, config: Config, plan: Plan, folder: Path, *, root: Pat
         data = config.data.model_copy(update={"target": config.data.target.model_copy(update=changes)})
         changed = config.model_copy(update={"data": data, "strategy": dict(strategy)})
         path = folder / name.replace(" ", "-").replace("=", "-")
-        train_run(
-            task,
-            changed,
+        ended = end_experiment(
+            preflight(task, changed),
             root=root,
             out=path,
-            whole=labels is None,  # the upper bound is only compared; any other run may be the one that is kept
+            whole=keep and labels is None,  # the upper bound is only compared
             progress=lambda what, *rest: progress(f"{name}: {what}", *rest),
         )
+        make_whole[name] = ended.make_whole
         return Run.read(name, path)
 
     source = train(SOURCE_ONLY, _options(config, "finetune"))
@@ -200,7 +212,7 @@ def train_all(task: Task, config: Config, plan: Plan, folder: Path, *, root: Pat
             upper_bound = train(UPPER_BOUND, _upper_bound_options(config), labels="used")
         except DataError as error:  # a target with few images or one class can still be adapted to
             missing = str(error)
-    return Trials(source, adapted, upper_bound, missing, prior)
+    return Trials(source, adapted, upper_bound, missing, prior, make_whole)
 
 
 def summarise(task: Task, config: Config, plan: Plan, trials: Trials, choice: Choice) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from shared.errors import DataError, UsageError
-from shared.io.kinds import HEAD_BYTES, document_of, identify
+from shared.io.kinds import HEAD_BYTES, document_of, identify, stated_suffix
 from shared.io.structure import check_directory
 
 SEPARATOR = "::"
@@ -170,7 +170,7 @@ def is_side_file(source: str, suffixes: Collection[str] = SIDE_FILES) -> bool:
         source: A path, or `archive.zip::member`.
         suffixes: Suffixes of files that are no images, in lower case with their dot.
     """
-    return PurePosixPath(source).suffix.lower() in suffixes
+    return stated_suffix(source).lower() in suffixes
 
 
 def nothing_to_judge(passed_over: int) -> str:
@@ -230,11 +230,12 @@ def read_source(source: str) -> bytes:
     archive, separator, member = source.partition(SEPARATOR)
     try:
         if not separator:
-            status = Path(source).stat()
+            path = Path(source)
+            status = path.stat()
             if not stat.S_ISREG(status.st_mode):
                 raise DataError("is no regular file")  # a pipe may never end
             _check_size(status.st_size)
-            return Path(source).read_bytes()
+            return path.read_bytes()
         info = _members(Path(archive)).get(member)
         if info is None:
             raise DataError(f"{Path(archive).name} has no member of that name")
@@ -326,7 +327,7 @@ def _check_size(size: int) -> None:
 
 
 def _is_clutter(name: str) -> bool:
-    return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
+    return any((part.startswith(".") and part != ".") or part == "__MACOSX" for part in name.split("/"))
 
 
 def _cause(error: OSError) -> str:

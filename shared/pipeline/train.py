@@ -6,9 +6,9 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from accelerate import PartialState
@@ -101,6 +101,36 @@ def run_experiment(
     Raises:
         MedtlError: The run is refused or fails; see `run`.
     """
+    return end_experiment(experiment, root=root, under=under, out=out, whole=whole, progress=progress).folder
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A run that is finished, and can be made whole.
+
+    Attributes:
+        folder: The run folder.
+        make_whole: Exports the network and writes the report where the run holds its numbers and weights alone. A run
+            that another process trained is trained again for it; what this one trained stays in memory until then.
+    """
+
+    folder: Path
+    make_whole: Callable[[], None]
+
+
+def end_experiment(
+    experiment: Experiment,
+    *,
+    root: Path,
+    under: str = "",
+    out: Path | None = None,
+    whole: bool = True,
+    progress: Progress = lambda *_: None,
+) -> Ended:
+    """Trains, evaluates, exports and reports an experiment, as `run_experiment` does, and can make it whole later.
+
+    The arguments are those of `run_experiment`, as is what is raised.
+    """
     require_data(experiment.task, experiment.config.data)
     processes = PartialState(cpu=experiment.device.type == "cpu")
     with processes.main_process_first():
@@ -109,22 +139,39 @@ def run_experiment(
     written = Written.of(experiment.config)
     if holds_run(folder, written, dataset.fingerprint) and (is_whole(folder) or not whole):
         log.warning("%s is finished already; nothing is trained again", folder)
-        return folder
-    with locked(folder) if processes.is_main_process else nullcontext():
+        return Ended(folder, lambda: _finish_whole(experiment, root, folder, progress))
+    is_main = processes.is_main_process
+    with locked(folder) if is_main else nullcontext():
         started = time.monotonic()
-        if processes.is_main_process:
+        if is_main:
             (folder / DONE).unlink(missing_ok=True)  # of a run that is made whole, which is trained again
             written.write(folder)
-        is_main = processes.is_main_process
         with tracking(experiment, folder) if is_main else nullcontext(UNTRACKED) as tracked:
             data, splits, fitted = _train(
                 experiment, dataset, folder, is_main=is_main, progress=progress, on_row=tracked.epoch
             )
-            if is_main:
-                trained = Trained(data, splits, fitted.job, fitted.history, fitted.out_of_fold)
-                finish_run(experiment, trained, origin_of_training(experiment, data, fitted), started, whole=whole)
-                tracked.end(fitted.history, by_folds=data.folds is not None)
-    return folder
+            if not is_main:
+                return Ended(folder, lambda: None)
+            trained = Trained(data, splits, fitted.job, fitted.history, fitted.out_of_fold)
+            origin = origin_of_training(experiment, data, fitted)
+            finish_run(experiment, trained, origin, started, whole=whole)
+            tracked.end(fitted.history, by_folds=data.folds is not None)
+    if whole:
+        return Ended(folder, lambda: None)
+    taken = time.monotonic() - started
+
+    def make_whole() -> None:
+        with locked(folder):
+            (folder / DONE).unlink(missing_ok=True)
+            finish_run(experiment, trained, origin, time.monotonic() - taken, whole=True)
+
+    return Ended(folder, make_whole)
+
+
+def _finish_whole(experiment: Experiment, root: Path, folder: Path, progress: Progress) -> None:
+    """Trains a finished run again that is not whole."""
+    if not is_whole(folder):
+        run_experiment(experiment, root=root, out=folder, progress=progress)
 
 
 def run_name(experiment: Experiment, dataset: Dataset) -> str:

@@ -49,14 +49,22 @@ class Predictor:
         chosen_among: Number of models among which this one was chosen on its validation, in all: the run's own (epochs,
             heads, layers) and those of other runs. The certificate allows for them; fewer than the run's own change
             nothing.
+        provider: What runs the network, one of `shared.prediction.session.PROVIDERS`.
 
     Raises:
-        UsageError: The run is unfinished or belongs to another application.
+        UsageError: The run is unfinished or belongs to another application, or the provider is not installed.
         RunError: The run is damaged.
     """
 
     def __init__(
-        self, run: Path, task: str, preprocess: Preprocess, *, threads: int | None = None, chosen_among: int = 1
+        self,
+        run: Path,
+        task: str,
+        preprocess: Preprocess,
+        *,
+        threads: int | None = None,
+        chosen_among: int = 1,
+        provider: str = "cpu",
     ) -> None:
         check_finished(run, ANSWERING)
         self.run, self.name = run, run.resolve().name
@@ -68,7 +76,7 @@ class Predictor:
         self.outside = [kind for test in read_outside_tests(run).values() for kind in test.get("negative_series", [])]
         self.seen, self.reference = Seen.read(run, self.record.copy_rule), Reference.read(run)
         self.preprocess = preprocess
-        self.session = open_session(run / EXPORTED, threads)
+        self.session = open_session(run / EXPORTED, threads, provider)
         self._check_network()
 
     def _check_network(self) -> None:

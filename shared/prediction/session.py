@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
+from shared.errors import UsageError
 from shared.evaluation.decision.ood import Reference
 from shared.evaluation.decision.places import Values
 from shared.task import Image
@@ -18,19 +19,54 @@ BATCH, OOD_BATCH = 16, 512
 takes less time than many small ones, between which ONNX Runtime's threads hold the cores."""
 
 
-def open_session(exported: Path, threads: int | None = None) -> onnxruntime.InferenceSession:
+PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "openvino": "OpenVINOExecutionProvider"}
+"""What may run a network, by its name on the command line: execution providers of ONNX Runtime."""
+PACKAGES = {"cuda": "onnxruntime-gpu", "openvino": "onnxruntime-openvino"}
+"""Builds of ONNX Runtime with these; one stands in place of the package `onnxruntime`."""
+
+
+def check_provider(name: str) -> None:
+    """Checks that the ONNX Runtime that is installed has a provider.
+
+    Args:
+        name: One of `PROVIDERS`.
+
+    Raises:
+        UsageError: It has none of that name.
+    """
+    if name not in PROVIDERS:
+        raise UsageError(f"{name!r} is no provider; allowed are {', '.join(PROVIDERS)}")
+    if PROVIDERS[name] not in onnxruntime.get_available_providers():
+        raise UsageError(
+            f"the ONNX Runtime that is installed cannot run networks on {name}; install {PACKAGES[name]} in place of "
+            "onnxruntime"
+        )
+
+
+def open_session(exported: Path, threads: int | None = None, provider: str = "cpu") -> onnxruntime.InferenceSession:
     """Opens an exported network.
 
     Args:
         exported: The ONNX file.
         threads: Number of threads of the network; None: as many as there are cores.
+        provider: What runs the network, one of `PROVIDERS`; "cpu" runs what another one cannot.
+
+    Raises:
+        UsageError: That provider is not installed, or cannot start here.
     """
+    check_provider(provider)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
     options.intra_op_num_threads = threads or cores
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # others need the cores meanwhile
-    return onnxruntime.InferenceSession(str(exported), sess_options=options, providers=["CPUExecutionProvider"])
+    wanted = list(dict.fromkeys((PROVIDERS[provider], PROVIDERS["cpu"])))
+    session = onnxruntime.InferenceSession(str(exported), sess_options=options, providers=wanted)
+    if session.get_providers()[0] != wanted[0]:  # ONNX Runtime goes on with the others, in silence
+        raise UsageError(
+            f"ONNX Runtime cannot start {provider} on this machine: its libraries or the device are missing"
+        )
+    return session
 
 
 def judge(

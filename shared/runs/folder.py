@@ -31,7 +31,7 @@ def is_finished(run: Path) -> bool:
 
 
 def is_whole(run: Path) -> bool:
-    """Tells whether a finished run has its exported network and report, which `compare` leaves out without `--keep`.
+    """Tells whether a finished run has its exported network and report, which studies leave out without `--keep`.
 
     Args:
         run: The run folder.
@@ -49,12 +49,12 @@ def require_whole(run: Path) -> None:
         run: The run folder.
 
     Raises:
-        UsageError: It was made without them, as cells of `compare` are.
+        UsageError: It was made without them, as the runs of studies are.
     """
     if not is_whole(run):
         raise UsageError(
             f"{run} holds the numbers and weights of a run, without report and exported network; give --keep (in "
-            f"Python keep=True) to the comparison or cross-validation that made it, or use `train {run}/config.yaml`"
+            f"Python keep=True) to the study that made it, or use `train {run}/config.yaml`"
         )
 
 

@@ -130,7 +130,6 @@ class AlignmentObjective(TargetAwareObjective):
         ConfigError: There is only one domain, no such layer, or `target_prior` does not fit the classes.
     """
 
-    domain_of: Tensor
     class_weights: Tensor
 
     def __init__(self, job: Job, options: AlignmentOptions, make: Callable[[AlignmentSizes], DomainLoss]) -> None:
@@ -146,8 +145,7 @@ class AlignmentObjective(TargetAwareObjective):
             raise ConfigError(
                 f"domain alignment needs two domains or more, and all images are of {names[0]}; set data.target.domain"
             )
-        numbers = torch.tensor([names.index(sample.domain) for sample in job.train.samples])
-        self.register_buffer("domain_of", numbers, persistent=False)
+        self._domain_of = torch.tensor([names.index(sample.domain) for sample in job.train.samples])
         self.register_buffer("class_weights", _class_weights(job, options.target_prior), persistent=False)
         self.target_number = len(names)
         sizes = AlignmentSizes(_width(job, self.layer), len(job.classes), len(names) + (self.target is not None))
@@ -171,7 +169,8 @@ class AlignmentObjective(TargetAwareObjective):
         weights = torch.ones(len(batch.images), device=features.device)
         weights[:count] = self.class_weights[batch.labels]
         domains = torch.full_like(batch.places, self.target_number)
-        domains[:count] = self.domain_of[batch.places[:count]]
+        domains[:count] = self._domain_of[batch.places[:count]]
+        domains = domains.to(batch.images.device, non_blocking=True)
         to_align = AlignmentBatch(
             aligned.float(), scores.float(), domains, weights, count, self.weight * ramp(batch.progress)
         )

@@ -21,7 +21,7 @@ from shared.errors import ConfigError
 from shared.models.network import Network
 from shared.seeding import generator
 from shared.training.job import Job
-from shared.training.passes import EVALUATION_BATCH, stack_images
+from shared.training.passes import images_at_once, stack_images
 
 
 class SourceStatistics(nn.Module):
@@ -105,9 +105,10 @@ def learn_statistics(network: Network, split: Split, device: torch.device) -> No
         norm.momentum = None  # the plain mean over batches
         norm.train()
     drawn = split.of(generator(0, "BatchNorm statistics").permutation(len(split.samples)))
-    for start in range(0, len(split.samples), EVALUATION_BATCH):
-        stop = min(start + EVALUATION_BATCH, len(split.samples))
-        if start == 0 or stop - start == EVALUATION_BATCH:  # a short last batch would count as much as a whole one
+    size = images_at_once(split)
+    for start in range(0, len(split.samples), size):
+        stop = min(start + size, len(split.samples))
+        if start == 0 or stop - start == size:  # a short last batch would count as much as a whole one
             network.features(stack_images(drawn, start, stop, device))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum

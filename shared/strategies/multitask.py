@@ -138,28 +138,26 @@ class AuxiliaryTask(nn.Module):
         labels: int64 [N], label of each image of the training split for this task; -1 where it is missing.
     """
 
-    labels: Tensor
-
     def __init__(self, head: AuxiliaryHead, loss: ClassLoss, labels: NDArray[np.int64]) -> None:
         super().__init__()
-        self.head, self.loss = head, loss
-        self.register_buffer("labels", torch.from_numpy(labels), persistent=False)
+        self.head, self.loss, self.labels = head, loss, torch.from_numpy(labels)  # labels stay on the CPU
 
-    def forward(self, features: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, features: Tensor, places: Tensor) -> tuple[Tensor, bool]:
         """Computes the task's mean loss over those images of a batch that have a label for it.
 
         Args:
             features: float [B, width], features of the images.
-            places: int64 [B], index of each image in the training split.
+            places: int64 [B], index of each image in the training split, on the CPU.
 
         Returns:
-            The loss, a scalar, 0 where no image has a label; and whether any image has one, a bool scalar.
+            The loss, a scalar, 0 where no image has a label; and whether any image has one.
         """
         labels = self.labels[places]
         known = labels >= 0
         scores = self.head(features)
-        loss = self.loss.of(scores[known], labels[known]) if known.any() else 0.0 * scores.float().sum()
-        return loss, known.any()
+        if not known.any():
+            return 0.0 * scores.float().sum(), False
+        return self.loss.of(_rows(scores, known), labels[known].to(scores.device, non_blocking=True)), True
 
 
 class MaskTask(nn.Module):
@@ -169,13 +167,11 @@ class MaskTask(nn.Module):
         known: bool [N], whether the mask of each training image is known.
     """
 
-    known: Tensor
-
     def __init__(self, known: NDArray[np.bool_]) -> None:
         super().__init__()
-        self.register_buffer("known", torch.from_numpy(known), persistent=False)
+        self.known = torch.from_numpy(known)  # which stays on the CPU
 
-    def forward(self, logits: Tensor, masks: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, logits: Tensor, masks: Tensor, places: Tensor) -> tuple[Tensor, bool]:
         """Computes the mean loss of the places of those images of a batch whose masks are known.
 
         The target of a place is the mean of the largest and the mean value of the mask in it: a finding smaller than a
@@ -184,20 +180,25 @@ class MaskTask(nn.Module):
         Args:
             logits: float [B, rows, columns], the map of the evidence.
             masks: float32 [B, size, size], 0..1.
-            places: int64 [B], index of each image in the training split.
+            places: int64 [B], index of each image in the training split, on the CPU.
 
         Returns:
-            The loss, a scalar, 0 where no mask is known; and whether any is, a bool scalar.
+            The loss, a scalar, 0 where no mask is known; and whether any is.
         """
         known = self.known[places]
         if not known.any():
-            return 0.0 * logits.float().sum(), known.any()
+            return 0.0 * logits.float().sum(), False
         grid = (logits.shape[1], logits.shape[2])
-        chosen = masks[known][:, None]
+        chosen = _rows(masks, known)[:, None]
         target = 0.5 * (F.adaptive_max_pool2d(chosen, grid) + F.adaptive_avg_pool2d(chosen, grid))[:, 0]
-        weight = torch.tensor(MASK_WEIGHT, device=logits.device)
-        loss = F.binary_cross_entropy_with_logits(logits[known].float(), target.clamp(0.0, 1.0), pos_weight=weight)
-        return loss, known.any()
+        weight = torch.full((), MASK_WEIGHT, device=logits.device)
+        rows = _rows(logits, known).float()
+        return F.binary_cross_entropy_with_logits(rows, target.clamp(0.0, 1.0), pos_weight=weight), True
+
+
+def _rows(values: Tensor, chosen: Tensor) -> Tensor:
+    """The rows of a tensor on a device that `chosen`, bool [B] on the CPU, names: no GPU is asked how many."""
+    return values.index_select(0, chosen.nonzero()[:, 0].to(values.device, non_blocking=True))
 
 
 class MultiTaskObjective(Objective):
@@ -239,7 +240,7 @@ class MultiTaskObjective(Objective):
         maps = network.backbone(batch.images[:count])
         features = network.features_of(maps)
         losses = [self.class_loss.of(network.head(features), batch.labels)]
-        present = [torch.ones((), dtype=torch.bool, device=features.device)]
+        present = [True]
         for task in self.tasks:
             loss, known = task(features, batch.places[:count])
             losses.append(loss)
@@ -248,7 +249,8 @@ class MultiTaskObjective(Objective):
             loss, known = self.masks(network.evidence(maps), batch.masks[:count], batch.places[:count])
             losses.append(loss)
             present.append(known)
-        weighted: Tensor = self.weighting(torch.stack(losses), torch.stack(present))
+        counted = torch.tensor(present).to(features.device, non_blocking=True)
+        weighted: Tensor = self.weighting(torch.stack(losses), counted)
         return weighted
 
     def logits(self, network: Network, features: Tensor) -> Tensor:

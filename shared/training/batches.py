@@ -82,8 +82,8 @@ class Batches:
             yield self._batch(images, labelled, places, progress())
 
     def _batch(self, images: Tensor, labels: Tensor, places: Tensor, progress: float) -> Batch:
-        """The batch of a step on the device; where masks were read, the last channel of an image is its mask."""
-        images, labels, places = (one.to(self._share.device, non_blocking=True) for one in (images, labels, places))
+        """The batch of a step on the device, but for its places; the last channel of an image is its mask, if any."""
+        images, labels = (one.to(self._share.device, non_blocking=True) for one in (images, labels))
         masks = None
         if self._job.train.masks:
             images, masks = images[:, :-1], images[:, -1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -88,16 +88,28 @@ class Checkpoint:
             fingerprint: `Job.fingerprint` of the training that is to be resumed.
 
         Raises:
-            RunError: The file is missing or damaged, or `fingerprint` is not that of the training that wrote it.
+            RunError: The file is missing, damaged or of another version, or `fingerprint` is not that of the training
+                that wrote it.
         """
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
-            found = cls(**{**state, "position": Position(**state["position"])})
+            names = set(state), set(state["position"])
         except Exception as error:  # torch raises many kinds for a damaged file; none may pass as a traceback
             raise RunError(f"{path} is damaged ({type(error).__name__}); delete it to start anew") from None
+        if names != (_names(cls), _names(Position)):
+            raise RunError(
+                f"{path} was written by another version of this software, which alone can go on from it; delete it to "
+                "start the training anew"
+            )
+        found = cls(**{**state, "position": Position(**state["position"])})
         if found.fingerprint != fingerprint:
             raise RunError(f"{path} belongs to other data; delete it to start anew, or choose another --out")
         return found
+
+
+def _names(kind: Any) -> set[str]:
+    """Names of the fields of a dataclass."""
+    return {field.name for field in fields(kind)}
 
 
 def _copied(tree: Any) -> Any:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import weakref
-from typing import cast
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any, Self
 
 import torch
-from torch import Tensor
-from torch.optim.swa_utils import AveragedModel
+from torch import Tensor, nn
 
 from shared.models.network import Network
 
-Tensors = tuple[Tensor, ...] | list[Tensor]
 WARMUP = 10
 """Slows the rise of the decay, (1 + step) / (WARMUP + step) at most: the start, which is random, is soon forgotten."""
 
 
-def exponential_average(network: Network, decay: float) -> AveragedModel:
-    """Starts a moving average of a network's weights; call its `update_parameters(network)` after each step.
+class MovingAverage(nn.Module):
+    """A moving average of a network's weights; buffers, such as BatchNorm statistics, are copied and not averaged.
 
-    Buffers, such as BatchNorm statistics, are copied from the network and not averaged.
+    No step waits for a GPU.
+
+    Attributes:
+        module: The network with the averaged weights.
 
     Args:
         network: The network whose present weights the average starts from.
@@ -29,17 +31,39 @@ def exponential_average(network: Network, decay: float) -> AveragedModel:
     2021, on averages under a change of domain.
     """
 
-    def mean(averages: Tensors, currents: Tensors, _: Tensor | int) -> None:
-        count = int(cast(AveragedModel, itself()).n_averaged)
-        remains = min(decay, (1 + count) / (WARMUP + count))
-        torch._foreach_lerp_(averages, currents, 1.0 - remains)
+    n_averaged: Tensor
 
-    average = AveragedModel(network, multi_avg_fn=mean)
-    itself = weakref.ref(average)  # a cycle would keep its weights until the next garbage collection
-    return average
+    def __init__(self, network: Network, decay: float) -> None:
+        super().__init__()
+        self.module, self._decay = deepcopy(network), decay
+        self.register_buffer("n_averaged", torch.zeros((), dtype=torch.int64))
 
+    def forward(self, images: Tensor) -> Tensor:
+        """Computes the class logits of the averaged network, float32 [N, classes], of images as the network takes."""
+        logits: Tensor = self.module(images)
+        return logits
 
-def move_average(average: AveragedModel, device: torch.device) -> None:
-    """Moves a moving average to a device, but for its count of steps: reading that would wait for the device."""
-    average.to(device)
-    average.n_averaged = average.n_averaged.cpu()
+    def _apply(self, fn: Callable[[Any], Any], recurse: bool = True) -> Self:
+        """Moves all but the count of steps, which stays on the CPU: reading it elsewhere would wait for a device."""
+        count = self.n_averaged
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        self.n_averaged = count
+        return self
+
+    @torch.no_grad()
+    def update_parameters(self, network: Network) -> None:
+        """Moves the average towards the weights of the network, which lies on the same device; to be called each step.
+
+        Args:
+            network: The network, after the step.
+        """
+        count = int(self.n_averaged)
+        remains = min(self._decay, (1 + count) / (WARMUP + count))
+        averages, currents = ([weight.detach() for weight in one.parameters()] for one in (self.module, network))
+        if count:
+            torch._foreach_lerp_(averages, currents, 1.0 - remains)
+        else:
+            torch._foreach_copy_(averages, currents)
+        for own, other in zip(self.module.buffers(), network.buffers(), strict=True):
+            own.copy_(other)
+        self.n_averaged += 1

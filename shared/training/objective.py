@@ -23,7 +23,8 @@ class Batch:
     Attributes:
         images: float32 [M, channels, size, size]; the labelled images first, then those of `Objective.unlabelled`.
         labels: int64 [B], B <= M, the classes of the labelled images.
-        places: int64 [M], the place of each image in its split.
+        places: int64 [M], the place of each image in its split; on the CPU, where objectives look up what they know of
+            it: a GPU would have to be waited for.
         progress: Share of all steps of all phases that have been taken, 0..1.
         masks: float32 [M, size, size], 0..1, masks of the findings, varied as the images are; 0 throughout where the
             mask of an image is not known. None: no mask was read.

@@ -25,10 +25,18 @@ def predict_features(network: Network, split: Split, device: torch.device) -> It
         device: Device to compute on.
     """
     network.to(device).eval()
-    count = len(split.samples)
-    size = max(1, min(EVALUATION_BATCH, EVALUATION_BYTES // split.images[0].nbytes)) if count else 1
-    for _, images in batches_on(device, split.images, range(count), size):
+    for _, images in batches_on(device, split.images, range(len(split.samples)), images_at_once(split)):
         yield network.features(images)
+
+
+def images_at_once(split: Split) -> int:
+    """Counts the images of one forward pass outside of training, at least 1: `EVALUATION_BATCH`, fewer of large ones.
+
+    Args:
+        split: The images, all of one size.
+    """
+    largest = EVALUATION_BYTES // split.images[0].nbytes if split.samples else 1
+    return max(1, min(EVALUATION_BATCH, largest))
 
 
 def stack_images(split: Split, start: int, stop: int, device: torch.device) -> Tensor:
@@ -40,4 +48,7 @@ def stack_images(split: Split, start: int, stop: int, device: torch.device) -> T
         stop: Index after the last image, above `start`.
         device: The device; images are moved there as they are stored.
     """
-    return unit_range(stacked(split.images, range(start, stop)).to(device))
+    pixels = stacked(split.images, range(start, stop))
+    # from other memory a CUDA device copies only once it has done all that it was given
+    pixels = pixels.pin_memory() if device.type == "cuda" else pixels
+    return unit_range(pixels.to(device, non_blocking=True))

@@ -7,7 +7,7 @@ from torch import nn
 
 from shared.data.split import Split
 from shared.models.network import Network
-from shared.training.passes import EVALUATION_BATCH, stack_images
+from shared.training.passes import images_at_once, stack_images
 
 
 @torch.no_grad()
@@ -29,10 +29,10 @@ def estimate_statistics(network: Network, split: Split, device: torch.device) ->
         norm.reset_running_stats()
         norm.momentum = None  # the mean over all batches
         norm.train()
-    count = len(split.samples)
-    whole = max(count - count % EVALUATION_BATCH, min(count, EVALUATION_BATCH))
-    for start in range(0, whole, EVALUATION_BATCH):
-        network.features(stack_images(split, start, min(start + EVALUATION_BATCH, count), device))
+    count, size = len(split.samples), images_at_once(split)
+    whole = max(count - count % size, min(count, size))
+    for start in range(0, whole, size):
+        network.features(stack_images(split, start, min(start + size, count), device))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     network.eval()

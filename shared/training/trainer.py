@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,7 +30,7 @@ from shared.seeding import derive_seed
 from shared.training.batches import Batches, Share
 from shared.training.checkpoint import FILE, Checkpoint, Position
 from shared.training.checkpoint_writer import CheckpointWriter
-from shared.training.ema import exponential_average, move_average
+from shared.training.ema import MovingAverage
 from shared.training.freezing import (
     DomainBatchNormOption,
     batch_norm_policy,
@@ -151,7 +151,7 @@ class _Loop:
         self.saved_at = time.monotonic()
         self.network: Network = job.network
         self.loss_module = LossModule(job.network, objective)
-        self.average = exponential_average(job.network, settings.ema_decay) if settings.ema_decay else None
+        self.average = MovingAverage(job.network, settings.ema_decay) if settings.ema_decay else None
         self.all_steps = sum(phase.epochs for phase in self.phases) * self.steps_per_epoch
         stages = list(self.network.backbone.stages)
         self.trained = [resolve_stages(phase.train, stages) for phase in self.phases]
@@ -166,7 +166,8 @@ class _Loop:
                 self.position.phase, self.position.epoch = self.position.phase + 1, 0
         self.loss_module.load_state_dict(self.best)
         self.loss_module.eval()
-        self.accelerator.free_memory()
+        if self.device.type != "cpu":  # what is kept there would seem to be taken; on a CPU it only searches for cycles
+            self.accelerator.free_memory()
         return self.history
 
     def _precision(self) -> TakenPrecision:
@@ -179,7 +180,7 @@ class _Loop:
         phase, names = self.phases[self.position.phase], self.trained[self.position.phase]
         network, objective = self.network, self.loss_module.to(self.device).objective
         if self.average is not None:
-            move_average(self.average, self.device)
+            self.average.to(self.device)
         set_trainable(network.backbone.stages, network.head, names, self.batch_norm)
         groups = parameter_groups(
             network.backbone.stages,
@@ -218,7 +219,7 @@ class _Loop:
             loss = model(batch)
         self.losses.add(loss, at)
         optimiser.zero_grad()
-        self.accelerator.backward(loss)
+        loss.backward()
         if self.settings.clip_norm:
             # what an earlier phase trained and this one does not still holds its last gradients
             trained = [weight for group in optimiser.param_groups for weight in group["params"]]
@@ -258,7 +259,7 @@ class _Loop:
         """Evaluates the network, adds a row to the history, and keeps the weights if they are the best so far."""
         at = self.position
         self._require_finite()
-        network = self.network if self.average is None else cast(Network, self.average.module)
+        network = self.network if self.average is None else self.average.module
         measured = self._evaluate(network)
         self.job.on_epoch_end(replace(self.job, network=network), len(self.history))
         self.history.append(

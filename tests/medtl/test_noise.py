@@ -95,3 +95,11 @@ def test_noise_is_not_answered(tmp_path: Path) -> None:
     (item,) = read_inputs([tmp_path / "noise.png"])
     assert item.refusal is not None
     assert item.refusal.startswith("shows noise and no head")
+
+
+def test_few_values_that_outweigh_all_others_are_seen_wherever_they_lie() -> None:
+    head = HEADS["clean"].astype(np.float32)
+    for row in range(4, SIDE, 5):
+        spotted = head.copy()
+        spotted[row, ::16] = 1e6
+        assert is_noise(spotted)

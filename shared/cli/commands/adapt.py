@@ -90,13 +90,17 @@ def add(app: typer.Typer, task: "Task") -> None:
                 "the target has labels."
             ),
         ] = None,
+        keep: Annotated[
+            bool, typer.Option("--keep", help="Keep each run that is tried whole, with a report of its own.")
+        ] = False,
         out: Annotated[Path | None, typer.Option(help="Folder of results; without it, one under runs/adapt/.")] = None,
     ) -> None:
         """Adapt a model to an unlabelled domain.
 
         Trains on the source alone and with each setting, and chooses among them without labels of the target. The
         chosen model is OUT/kept; it is that of the source alone unless two rules say that adapting is better. The
-        report OUT/adapt.html also says what the target's labels would have chosen. The same command again resumes.
+        report OUT/adapt.html also says what the target's labels would have chosen. The same command again resumes. Of
+        each other run its numbers and weights are kept; --keep makes it whole.
         """
         with reported(resumes=True):
             named, words = split_words(config, overrides)
@@ -111,6 +115,7 @@ def add(app: typer.Typer, task: "Task") -> None:
                 label_shift=label_shift,
                 unlabelled=unlabelled,
                 train_on_target=train_on_target,
+                keep=keep,
                 out=out,
             )
             show(found.lines)

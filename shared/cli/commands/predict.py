@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shared.cli.arguments import ExplainOption, JsonOption, ModelOption, PredictionsOption
+from shared.cli.arguments import ExplainOption, JsonOption, ModelOption, PredictionsOption, ProviderOption
 from shared.cli.help import Topic, examples
 from shared.cli.hooks import adds_options_of
 from shared.cli.judge import Request, judge
@@ -50,6 +50,7 @@ def add(app: typer.Typer, task: "Task", judge_inputs: Judge = judge, *, needs_pa
         as_json: JsonOption = False,
         explain: ExplainOption = False,
         out: PredictionsOption = None,
+        provider: ProviderOption = "cpu",
         **extra: Any,
     ) -> None:
         """Classify inputs with a trained model.
@@ -58,6 +59,6 @@ def add(app: typer.Typer, task: "Task", judge_inputs: Judge = judge, *, needs_pa
         or not decided: a human must look; 2 wrong usage.
         """
         with reported():
-            request = Request(paths or [], model, as_json, out, {} if explain else None)
+            request = Request(paths or [], model, as_json, out, {} if explain else None, provider=provider)
             code = judge_inputs(task, request, **extra)
         raise typer.Exit(code)

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from shared import ImageTask
-from shared.data.remembered import Arrays, remembered
+from shared.data.remembered import Arrays, remembered, remembered_flags
 from shared.samples import Sample
 
 
@@ -64,3 +65,32 @@ def test_a_file_with_another_byte_is_computed_again(cache: Path) -> None:
     file.write_bytes(content)
     assert _ask(compute) == list(range(500))
     assert compute.count == 2
+
+
+def _flags(keys: str, asked: list[str], content: str = "data") -> list[bool]:
+    """The flags of letters, true of vowels; `asked` gets the letters that were looked at."""
+
+    def compute(rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        asked.append("".join(keys[i] for i in rows))
+        return np.array([keys[i] in "aeiou" for i in rows])
+
+    return remembered_flags("letters", ImageTask("flowers"), content, keys, compute).tolist()
+
+
+def test_flags_are_computed_once_however_they_are_divided() -> None:
+    asked: list[str] = []
+    assert _flags("abc", asked) == [True, False, False]
+    assert _flags("ecba", asked) == [True, False, False, True]
+    assert _flags("ba", asked) == [False, True]
+    assert asked == ["abc", "e"]
+    assert _flags("a", asked, content="other data") == [True]
+    assert asked == ["abc", "e", "a"]
+
+
+def test_flags_of_a_file_that_was_cut_off_are_computed_again(cache: Path) -> None:
+    asked: list[str] = []
+    _flags("abc", asked)
+    (file,) = cache.rglob("arrays.npz")
+    file.write_bytes(file.read_bytes()[:-5])
+    assert _flags("ab", asked) == [True, False]
+    assert asked == ["abc", "ab"]

@@ -10,7 +10,7 @@ import pytest
 
 from medtl.task import TASK
 from shared.data.partition import SplitData
-from shared.data.unjudged import leave_out_unjudged
+from shared.data.unjudged import _flags, leave_out_unjudged
 from shared.errors import DataError
 from shared.samples import Dataset, Sample
 
@@ -73,3 +73,19 @@ def test_a_positive_image_stays_and_any_other_goes_and_both_are_counted() -> Non
 def test_a_split_of_which_nothing_is_judged_is_refused() -> None:
     with pytest.raises(DataError, match="none of 3 test images would be judged by predict"):
         _left("5", "6", "7")
+
+
+def test_a_series_is_looked_at_once_and_anew_where_it_has_other_images() -> None:
+    class Watched(_Leaves):
+        def unjudged(self, samples: Sequence[Sample], progress: Callable[[int, int], None]) -> np.ndarray:
+            asked.append("".join(sample.id for sample in samples))
+            return super().unjudged(samples, progress)
+
+    asked: list[str] = []
+    samples = [Sample(str(number), "", series="one" if number < 2 else None) for number in range(4)]
+    found = [
+        _flags(Watched("1"), "data", samples[rows], lambda *_: None, "")
+        for rows in (slice(3), slice(2, 4), slice(1, 4))
+    ]
+    assert [flags.tolist() for flags in found] == [[False, True, False], [False, False], [True, False, False]]
+    assert asked == ["012", "3", "1"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,9 @@ def test_it_tries_settings_chooses_one_and_reports_every_column(config: Config, 
     assert read_json(tmp_path / "adapt.json")["proxy_a_distance"].keys() == {"source only", tree["chosen"]}
     check_finished(tmp_path / SELECTED)
     assert is_whole(tmp_path / SELECTED)
+    assert [name for name, run in tree["runs"].items() if is_whole(tmp_path / run)] == [tree["kept"]]
     assert not is_whole(tmp_path / "trained-on-target-labels")
+    assert html.count('/report.html"') == 2  # that of the kept run, and of its copy
     assert not (tmp_path / SELECTED / EPOCHS_FOLDER).exists()
     assert set(read_model_record(tmp_path / SELECTED).classes) == {"ka", "digit_0", "digit_1"}
 
@@ -77,12 +80,15 @@ def test_the_kept_copy_allows_for_the_choice_among_all_settings_and_the_source(
         Run(name, write_run(tmp_path / name, record_of(model_record, epochs)), ())
         for name, epochs in (("source", 5), ("dann", 20), ("coral", 20))
     ]
-    trials = Trials(runs[0], tuple(runs[1:]), None, None, {})
+    made = list[str]()
+    whole = {run.name: partial(made.append, run.name) for run in runs}
+    trials = Trials(runs[0], tuple(runs[1:]), None, None, {}, whole)
     monkeypatch.setattr(adaptation, "train_all", lambda *_, **__: trials)
     monkeypatch.setattr(adaptation, "choose", lambda *_: Choice(runs[1], runs[1], {}, ""))
     monkeypatch.setattr(adaptation, "summarise", lambda *_: {})
     tree = adapt(TASK, config, Plan(), tmp_path, root=tmp_path, progress=lambda *_: None)
     check_finished(tmp_path / SELECTED)
+    assert made == ["dann"]
     kept, own = read_model_record(tmp_path / SELECTED), read_model_record(runs[1].path)
     assert (models_among(kept), models_among(own)) == (45, 20)
     assert kept.certified_sensitivity is not None
@@ -162,6 +168,13 @@ def _without_oracle(tree: dict[str, Any]) -> dict[str, Any]:
     prior = {key: value for key, value in tree["prior"].items() if "oracle" not in key}
     near = {name: column["domains"]["near"] for name, column in tree["columns"].items() if name != "oracle"}
     return {**choice, "settings": settings, "prior": prior, "near": near}
+
+
+@pytest.mark.usefixtures("quick_ending")
+def test_each_run_is_whole_where_that_is_asked_for(config: Config, tmp_path: Path) -> None:
+    plan = Plan(strategies=("adabn",), rule="mutual_information", upper_bound=False)
+    tree = adapt(TASK, config, plan, tmp_path, root=tmp_path, progress=lambda *_: None, keep=True)
+    assert all(is_whole(tmp_path / run) for run in tree["runs"].values())
 
 
 @pytest.mark.usefixtures("quick_ending")

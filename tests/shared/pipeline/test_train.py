@@ -25,9 +25,10 @@ from shared.evaluation.decision.selective import choose_rejection
 from shared.io.atomic import read_json
 from shared.models.backbones.build import build_backbone, find_backbone
 from shared.models.restore import load_trained
-from shared.pipeline.train import run
+from shared.pipeline.preflight import preflight
+from shared.pipeline.train import end_experiment, run
 from shared.prediction.external import assess_data
-from shared.runs.folder import is_finished, locked
+from shared.runs.folder import check_finished, is_finished, is_whole, locked
 from shared.runs.seen import Seen
 
 Words = tuple[str, ...]
@@ -161,6 +162,23 @@ def test_a_finished_run_is_not_trained_again(
     assert _run(tiny_run.parent, tiny_words) == tiny_run
     assert _run(tmp_path, tiny_words, out=tiny_run) == tiny_run
     assert {path.name: path.stat().st_mtime_ns for path in tiny_run.iterdir()} == before
+
+
+@pytest.mark.usefixtures("quick_ending")
+def test_a_run_of_numbers_is_made_whole_without_another_training(
+    tiny_run: Path, tiny_words: Words, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = end_experiment(preflight(TASK, load_config(None, tiny_words)), root=tmp_path, whole=False)
+    names = {path.name for path in ended.folder.iterdir()}
+    assert FILES - names == {"model.onnx", "report.html", "model_card.md"}
+    files = ("model.safetensors", "metrics.jsonl", "predictions.csv", "features.npz", "report.json")
+    before = [(ended.folder / name).read_bytes() for name in files]
+    monkeypatch.setattr("shared.strategies.finetune.train", lambda *_, **__: pytest.fail("trained again"))
+    ended.make_whole()
+    check_finished(ended.folder)
+    assert is_whole(ended.folder)
+    assert [(ended.folder / name).read_bytes() for name in files] == before
+    assert _weights(ended.folder) == _weights(tiny_run)
 
 
 def test_a_finished_run_of_another_configuration_is_not_overwritten(

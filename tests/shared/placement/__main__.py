@@ -56,6 +56,8 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "multitask": {"tasks": ["side"]},
 }
 """What a strategy must be told."""
+WAITING = ("coral", "linear_probe")
+"""Strategies in whose steps a GPU is waited for: to count the images of each domain, and for the solver."""
 
 
 def _job(folder: Path, device: torch.device, *, target: bool = False) -> Job:
@@ -91,6 +93,24 @@ def _trained(
     neighbours(strategy, job, job.validation, reference, 0, 2)
     assert np.isfinite(scores.classes).all()
     assert {one.device for one in job.network.parameters()} == {device}
+
+
+def _steps_without_waiting(name: str, folder: Path, device: torch.device, **more: Any) -> None:
+    """A GPU is waited for in no step of training; losses are read after many steps."""
+    step, waits = trainer._Loop._step, list[str]()
+
+    def watched(*given: Any) -> None:
+        double.WAITS.clear()
+        step(*given)
+        waits.extend(double.WAITS)
+
+    with patch.object(trainer._Loop, "_step", watched):
+        _trained(name, folder, device, **more)
+    assert not waits, waits
+
+
+def _masked(job: Job) -> Job:
+    return with_evidence(job, 8)
 
 
 def _misplaced(folder: Path, device: torch.device) -> None:
@@ -185,8 +205,8 @@ def main() -> None:
     batches.DataLoader = lambda *args, num_workers, **options: DataLoader(*args, **options)
     _distillation.load_classifier = lambda backbone, _: _classifier(backbone)
     cases: dict[str, Callable[[Path, torch.device], None]] = {
-        **{name: partial(_trained, name) for name in strategy_names()},
-        "multitask, masks": partial(_trained, "multitask", make=lambda job: with_evidence(job, 8), tasks=["mask"]),
+        **{name: partial(_trained if name in WAITING else _steps_without_waiting, name) for name in strategy_names()},
+        "multitask, masks": partial(_steps_without_waiting, "multitask", make=_masked, tasks=["mask"]),
         "finetune, head by a probe": partial(_trained, "finetune", head="probe"),
         "linear_probe, svm": partial(_trained, "linear_probe", head="svm"),
         "as on the cpu": _as_on_the_cpu,

@@ -23,6 +23,10 @@ FACTORIES = {
 }
 """Operators that make a tensor on a device without being given one that lies there."""
 
+WAITING = ("aten::_local_scalar_dense", "aten::nonzero", "aten::masked_select", "aten::equal")
+"""Operators whose result depends on values, for which a GPU is waited for."""
+WAITS: list[str] = []
+"""What a GPU would have been waited for, since the list was emptied."""
 FREE_BYTES = 1 << 30
 KEPT: list[torch.library.Library] = []
 """What was registered, which holds as long as these objects live."""
@@ -82,6 +86,7 @@ class Double(Tensor):
 
     def tolist(self) -> Any:
         """The values, as of any tensor; torch refuses it of subclasses."""
+        WAITS.append("tolist")
         return self.inner.tolist()
 
     @classmethod
@@ -96,12 +101,16 @@ class Double(Tensor):
         strangers = [tuple(one.shape) for one in met if not isinstance(one, Double) and one.ndim]
         if strangers and operator not in CARRIERS:
             raise Misplaced(f"{operator} met a tensor of the CPU, of shape {strangers[0]}")
+        indices = [one for one in tree_leaves(args[1:2]) if isinstance(one, Double)] if "index" in str(operator) else []
+        if operator.name() in WAITING or any(one.dtype == torch.bool for one in indices):
+            WAITS.append(str(operator))
         leaves = "device" in options and torch.device(options["device"]).type == "cpu"
         if "device" in options:
             options["device"] = torch.device("cpu")
         found = operator(*tree_map(_inner, args), **tree_map(_inner, options))
         known = {id(_inner(one)): one for one in met}  # what works in place returns its operand
         if leaves:
+            WAITS.append(str(operator))
             return found
         return tree_map(lambda one: _outer(one, known), found)
 

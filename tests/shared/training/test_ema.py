@@ -7,7 +7,7 @@ import torch
 
 from shared.models.backbones.build import build_backbone
 from shared.models.network import Network, feature_width
-from shared.training.ema import exponential_average
+from shared.training.ema import MovingAverage
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def _bias(network: torch.nn.Module) -> float:
 
 
 def test_average_follows_slowly_and_forgets_its_start(network: Network) -> None:
-    average = exponential_average(network, 0.9)
+    average = MovingAverage(network, 0.9)
     steps = 400  # beyond the ramp-up
     for step in range(steps):
         with torch.no_grad():
@@ -36,7 +36,7 @@ def test_average_follows_slowly_and_forgets_its_start(network: Network) -> None:
 
 
 def test_the_network_itself_is_not_touched(network: Network) -> None:
-    average = exponential_average(network, 0.5)
+    average = MovingAverage(network, 0.5)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     with torch.no_grad():
         for parameter in average.module.parameters():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 from torch import nn
 
@@ -30,9 +31,11 @@ def test_statistics_are_those_of_the_images_and_weights_stay(tmp_path: Path) -> 
     assert all(torch.equal(tensor, weights[name]) for name, tensor in network.named_parameters())
 
 
-def test_a_last_smaller_batch_does_not_count(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("shared.training.statistics.EVALUATION_BATCH", 16)
+@pytest.mark.parametrize("bound", ["BATCH", "BYTES"])
+def test_a_last_smaller_batch_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str) -> None:
     job = small_job(tmp_path)
+    most = {"BATCH": 16, "BYTES": 16 * job.train.images[0].nbytes}[bound]
+    monkeypatch.setattr(f"shared.training.passes.EVALUATION_{bound}", most)
     norm = next(module for module in job.network.modules() if isinstance(module, nn.BatchNorm2d))
     counts = list[int]()
     hook = norm.register_forward_hook(lambda _, inputs, __: counts.append(len(inputs[0])))

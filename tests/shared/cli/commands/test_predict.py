@@ -142,3 +142,24 @@ def test_a_copy_of_a_run_that_was_cut_off_is_said_in_one_line(
     assert result.exit_code == 1
     assert is_one_line(result, f"copy/{name} ")
     assert "copy it again" in result.stderr
+
+
+def test_provider_that_is_not_installed_is_said_in_one_line_before_anything_is_read(
+    tiny_run: Path, characters: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import onnxruntime
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    for page in ((), ("--page",)):
+        words = ("predict", characters / "digit_0" / "000.png", "--model", tiny_run, *page, "--provider")
+        missing = call(app, *words, "cuda")
+        assert missing.exit_code == 2
+        assert is_one_line(missing, "install onnxruntime-gpu in place of onnxruntime")
+        unknown = call(app, *words, "abacus")
+        assert unknown.exit_code == 2
+        assert is_one_line(unknown, "'abacus' is no provider; allowed are cpu, cuda, openvino")
+
+
+def test_provider_cpu_answers_as_without_one(tiny_run: Path, characters: Path) -> None:
+    words = ("predict", characters / "digit_0" / "000.png", "--model", tiny_run, "--json")
+    assert call(app, *words, "--provider", "cpu").stdout == call(app, *words).stdout
