@@ -58,10 +58,10 @@ def read(path: Path, most: int) -> Pictures:
     drawn = [samples[place] for place in np.random.default_rng(0).permutation(len(samples))]
     names = [name for name, character in CHARACTERS.items() if character.kind != "vowel"]
     kept = [one for name in names for one in [one for one in drawn if one.label == name][:most]]
-    spec = Preprocessing(SIDE, 1, TASK.default_options)
-    images = torch.from_numpy(np.stack([TASK.preprocess(TASK.read(one), spec) for one in kept]))
-    writers = np.unique([str(one.group) for one in kept], return_inverse=True)[1]
-    return Pictures(images, np.array([names.index(str(one.label)) for one in kept]), writers)
+    images = [TASK.preprocess(TASK.read(one), Preprocessing(SIDE, 1, TASK.default_options)) for one in kept]
+    order = list(dict.fromkeys(one.group for one in kept))  # not by name: pseudonyms differ from machine to machine
+    classes, writers = zip(*((names.index(str(one.label)), order.index(one.group)) for one in kept), strict=True)
+    return Pictures(torch.from_numpy(np.stack(images)), np.array(classes), np.array(writers))
 
 
 def generate() -> tuple[Pictures, Pictures]:

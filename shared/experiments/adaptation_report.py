@@ -17,7 +17,6 @@ from shared.experiments.adaptation import CHOSEN, SELECTED, UPPER_BOUND
 from shared.io.atomic import write_json, write_text
 from shared.reporting.figures.canvas import ACCENT, INK, MUTED, SQUARE, WIDE, address, new_figure
 from shared.reporting.html import template
-from shared.runs.folder import is_whole
 from shared.runs.record import read_model_record
 from shared.runs.verdict import read_verdict
 from shared.seeding import generator
@@ -90,7 +89,11 @@ def _context(task: Task, tree: Mapping[str, Any], folder: Path, runs: tuple[Run,
         "prior": tree["prior"] if len(record.classes) <= MAX_COLOURS else None,
         "distances": tree["proxy_a_distance"],
         "curve": _domain_curve(tree["settings"]),
-        "reports": {name: one for name, one in ((SELECTED, SELECTED), *tree["runs"].items()) if is_whole(folder / one)},
+        "reports": {
+            name: one
+            for name, one in {SELECTED: SELECTED, **tree["runs"]}.items()
+            if (folder / one / "report.html").is_file()  # `--keep` writes all of them
+        },
         "maps": [(run.name, *_maps(run)) for run in runs],
     }
 

@@ -66,9 +66,12 @@ class Called(Exception):
 
 
 class Opened:
-    """Stands for a run: everything but what introduces it is a call."""
+    """Stands for a run: everything but what introduces it, and where its network runs, is a call."""
 
     introduction = ()
+
+    def on(self, _: str) -> Opened:
+        return self
 
     def __getattr__(self, name: str) -> Any:
         if name == "lines":

@@ -82,7 +82,7 @@ def test_a_run_without_exported_network_is_finished_and_does_not_answer(tmp_path
     finish(run, "medtl", whole=False)
     check_finished(run)
     assert not is_whole(run)
-    with pytest.raises(UsageError, match=r"give --keep .* to the comparison or .*, or use `train .*config.yaml`"):
+    with pytest.raises(UsageError, match=r"give --keep .* to the study .*, or use `train .*config.yaml`"):
         check_finished(run, ANSWERING)
 
 
