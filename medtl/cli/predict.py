@@ -84,7 +84,8 @@ def _judge_scans(
         return judge(task, request, extension(dicom, identifiers))
     if request.paths:
         raise UsageError("--from stands in place of PATH; give one of the two")
-    run = Application(task).load_run(request.model)  # a wrong name is said before anything is fetched
+    # a wrong name is said before anything is fetched
+    run = Application(task).load_run(request.model).on(request.provider)
     with fetched(address, credentials=credentials, authority=tls_authority) as study:
         written = list[Path]() if store else None
         to = study.results if store and dicom is None else dicom

@@ -199,7 +199,8 @@ def train_all(
             whole=keep and labels is None,  # the upper bound is only compared
             progress=lambda what, *rest: progress(f"{name}: {what}", *rest),
         )
-        make_whole[name] = ended.make_whole
+        if labels is None:
+            make_whole[name] = ended.make_whole
         return Run.read(name, path)
 
     source = train(SOURCE_ONLY, _options(config, "finetune"))

@@ -30,13 +30,25 @@ def assessed(items: Iterable[Item], assess: Callable[[Item], Answer]) -> Iterato
     pool = ThreadPoolExecutor(1, thread_name_prefix="judging")
     try:
         before: tuple[Item, Future[Answer]] | None = None
-        for item in items:
+        reading = iter(items)
+        while True:
+            item, fault = _next(reading)
             if before is not None:
                 yield before[0], before[1].result()
+            if fault is not None:
+                raise fault
+            if item is None:
+                return
             before = item, pool.submit(assess, item)
             if sum(one.nbytes for one in item.slices) > MOST_BYTES:
                 before[1].exception()  # waits until it was judged
-        if before is not None:
-            yield before[0], before[1].result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _next(items: Iterator[Item]) -> tuple[Item | None, Exception | None]:
+    """The next input, None after the last; or what reading it raises, for the one before it is answered first."""
+    try:
+        return next(items, None), None
+    except Exception as fault:
+        return None, fault

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from copy import deepcopy
-from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -31,24 +29,22 @@ class MovingAverage(nn.Module):
     2021, on averages under a change of domain.
     """
 
-    n_averaged: Tensor
-
     def __init__(self, network: Network, decay: float) -> None:
         super().__init__()
-        self.module, self._decay = deepcopy(network), decay
-        self.register_buffer("n_averaged", torch.zeros((), dtype=torch.int64))
+        self.module, self._decay, self._steps = deepcopy(network), decay, 0
 
     def forward(self, images: Tensor) -> Tensor:
         """Computes the class logits of the averaged network, float32 [N, classes], of images as the network takes."""
         logits: Tensor = self.module(images)
         return logits
 
-    def _apply(self, fn: Callable[[Any], Any], recurse: bool = True) -> Self:
-        """Moves all but the count of steps, which stays on the CPU: reading it elsewhere would wait for a device."""
-        count = self.n_averaged
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        self.n_averaged = count
-        return self
+    def get_extra_state(self) -> Tensor:
+        """Returns the number of steps, int64 on the CPU: of a buffer on a device it would have to be waited for."""
+        return torch.tensor(self._steps)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Takes over the number of steps."""
+        self._steps = int(state)
 
     @torch.no_grad()
     def update_parameters(self, network: Network) -> None:
@@ -57,13 +53,12 @@ class MovingAverage(nn.Module):
         Args:
             network: The network, after the step.
         """
-        count = int(self.n_averaged)
-        remains = min(self._decay, (1 + count) / (WARMUP + count))
+        remains = min(self._decay, (1 + self._steps) / (WARMUP + self._steps))
         averages, currents = ([weight.detach() for weight in one.parameters()] for one in (self.module, network))
-        if count:
+        if self._steps:
             torch._foreach_lerp_(averages, currents, 1.0 - remains)
         else:
             torch._foreach_copy_(averages, currents)
         for own, other in zip(self.module.buffers(), network.buffers(), strict=True):
             own.copy_(other)
-        self.n_averaged += 1
+        self._steps += 1

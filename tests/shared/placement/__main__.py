@@ -56,7 +56,7 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "multitask": {"tasks": ["side"]},
 }
 """What a strategy must be told."""
-WAITING = ("coral", "linear_probe")
+WAITING = ("cdan", "coral", "linear_probe")
 """Strategies in whose steps a GPU is waited for: to count the images of each domain, and for the solver."""
 
 

@@ -23,7 +23,13 @@ FACTORIES = {
 }
 """Operators that make a tensor on a device without being given one that lies there."""
 
-WAITING = ("aten::_local_scalar_dense", "aten::nonzero", "aten::masked_select", "aten::equal")
+WAITING = (
+    "aten::_local_scalar_dense",
+    "aten::nonzero",
+    "aten::masked_select",
+    "aten::equal",
+    "aten::bincount",
+)
 """Operators whose result depends on values, for which a GPU is waited for."""
 WAITS: list[str] = []
 """What a GPU would have been waited for, since the list was emptied."""

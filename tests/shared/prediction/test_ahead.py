@@ -74,3 +74,14 @@ def test_what_judging_raises_comes_at_its_place() -> None:
     assert next(found)[1].input == "0"
     with pytest.raises(ValueError, match="of the second"):
         next(found)
+
+
+def test_what_reading_raises_comes_after_the_answer_before_it() -> None:
+    def fails() -> Iterator[Item]:
+        yield from items([], 2)
+        raise OSError("of the third")
+
+    found = assessed(fails(), answer)
+    assert [next(found)[1].input, next(found)[1].input] == ["0", "1"]
+    with pytest.raises(OSError, match="of the third"):
+        next(found)
