@@ -106,6 +106,21 @@ def test_stances_are_told_of_topics_that_training_never_saw(tmp_path: Path) -> N
     assert found["score"] > 0.8
 
 
+@pytest.mark.slow
+def test_an_encoder_is_read_from_a_local_folder_in_the_layout_of_the_hub(tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    pytest.importorskip("sentence_transformers")
+    folder, letters = tmp_path / "bert", "abcdefghijklmnopqrstuvwxyz"
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters)]
+    folder.mkdir()
+    (folder / "vocab.txt").write_text("\n".join(words))
+    transformers.BertTokenizerFast(vocab_file=str(folder / "vocab.txt")).save_pretrained(folder)
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    transformers.BertModel(transformers.BertConfig(vocab_size=len(words), **sizes)).save_pretrained(folder)
+    options = ["--encoder", str(folder), "--seeds", "1", "--epochs", "2"]
+    assert "macro F1" in example("stance_fnc1").main(["--out", str(tmp_path / "made"), *options])
+
+
 def test_the_score_of_stances_is_that_of_the_challenge() -> None:
     stance = example("stance_fnc1")
     perfect, all_unrelated, all_discussed = np.diag([10.0, 5, 5, 80]), np.zeros((4, 4)), np.zeros((4, 4))
