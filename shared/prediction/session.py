@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -111,14 +111,13 @@ def run(
     def outputs(batch: list[Image]) -> list[NDArray[np.float32]]:
         return session.run(names, {"images": np.stack(batch)})
 
-    batches = _batches(images)
-    first = next(batches)
     threads = session.get_session_options().intra_op_num_threads
-    if threads == 1 or len(first) < BATCH:
-        found = [outputs(first), *map(outputs, batches)]
+    batches = _batches(images)
+    if threads == 1:
+        found = list(map(outputs, list(batches)))  # what makes images would drive the network out of the caches
     else:
         with ThreadPoolExecutor(threads, thread_name_prefix="network") as pool:
-            found = list(pool.map(outputs, chain((first,), batches)))
+            found = list(pool.map(outputs, batches))
     return [np.concatenate(parts) for parts in zip(*found, strict=True)]
 
 
