@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -111,13 +111,16 @@ def run(
     def outputs(batch: list[Image]) -> list[NDArray[np.float32]]:
         return session.run(names, {"images": np.stack(batch)})
 
-    threads = session.get_session_options().intra_op_num_threads
     batches = _batches(images)
+    first = next(batches)
+    if len(first) < BATCH:
+        return outputs(first)  # and no other batch
+    every, threads = chain((first,), batches), session.get_session_options().intra_op_num_threads
     if threads == 1:
-        found = list(map(outputs, list(batches)))  # what makes images would drive the network out of the caches
+        found = list(map(outputs, list(every)))  # what makes images would drive the network out of the caches
     else:
         with ThreadPoolExecutor(threads, thread_name_prefix="network") as pool:
-            found = list(pool.map(outputs, batches))
+            found = list(pool.map(outputs, every))
     return [np.concatenate(parts) for parts in zip(*found, strict=True)]
 
 
