@@ -51,7 +51,8 @@ class Metered(io.BytesIO):
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data)
-        self._left = MAX_REREADINGS * len(data) + REREAD_ALLOWANCE
+        self._size = len(data)
+        self._left = MAX_REREADINGS * self._size + REREAD_ALLOWANCE
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
         """Changes the present place, as in every file.
@@ -66,7 +67,7 @@ class Metered(io.BytesIO):
         Raises:
             InputRefused: More was gone back in all than a sound file needs.
         """
-        before = self.tell()
+        before = min(self.tell(), self._size)  # a damaged length leads to a place behind the end
         now = super().seek(offset, whence)
         self._left -= max(0, before - now)
         if self._left < 0:
