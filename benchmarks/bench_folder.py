@@ -7,7 +7,8 @@ import numpy as np
 from benchmarks.made_run import made_run, made_series
 from benchmarks.side_by_side import Measured, best_times
 from medtl.task import TASK
-from shared.prediction.predictor import BATCH, Predictor
+from shared.prediction.predictor import Predictor
+from shared.prediction.session import BATCH
 
 SLICES = 400
 

@@ -28,7 +28,8 @@ from shared.config.read import load_config
 from shared.data.loading import joined, load_told
 from shared.errors import MedtlError
 from shared.evaluation.decision.ood_threshold import choose_rule, one_of_each
-from shared.prediction.predictor import BATCH, Predictor
+from shared.prediction.predictor import Predictor
+from shared.prediction.session import BATCH
 from shared.runs.predictions import Predictions, read_predictions
 from shared.samples import Sample
 from shared.task import Image

@@ -174,6 +174,7 @@ def background_threshold(ordered: Pixels) -> float | None:
         return None
     levels = np.subtract(np.minimum(ordered, high), low, dtype=np.float64)
     levels *= (LEVELS - 1) / (high - low)
-    between = between_class_variance(np.bincount(levels.astype(np.intp), minlength=LEVELS))
-    # Bin k holds the values below (k + 1) / (LEVELS - 1) of the range.
+    # Bin k holds the values below (k + 1) / (LEVELS - 1) of the range; they ascend.
+    ends = np.searchsorted(levels, np.arange(1.0, LEVELS + 1))
+    between = between_class_variance(np.diff(ends, prepend=0))
     return low + OTSU_FRACTION * (float(between.argmax()) + 1) * (high - low) / (LEVELS - 1)

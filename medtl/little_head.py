@@ -70,14 +70,14 @@ def measure_head(copy: ReducedCopy, least_level: float = 0.0) -> HeadSize:
     pixels, low = copy.pixels, float(copy.ordered[0])
     threshold = max(copy.threshold, low + least_level)
     head = copy.outline if threshold == copy.threshold else filled(head_parts(pixels > threshold))
-    floor = _floor(pixels, head)
+    floor = _floor(pixels, head) if _share(head) >= FIELD else None
     if floor is not None:
         pixels = np.maximum(pixels, np.float32(floor))
         raised = background_threshold(np.sort(pixels, axis=None))
         if raised is None:
             return NO_HEAD
         head = filled(head_parts(pixels > max(raised, threshold)))
-    return HeadSize(float(head.mean()), threshold - low, float(((copy.pixels - low) * head).mean()))
+    return HeadSize(_share(head), threshold - low, float(((copy.pixels - low) * head).mean()))
 
 
 @dataclass(frozen=True)
@@ -126,10 +126,13 @@ def _reference(sizes: Sequence[HeadSize]) -> HeadSize:
     return max(sizes, key=lambda size: size.signal)
 
 
+def _share(region: NDArray[np.bool_]) -> float:
+    """The share of a picture that a region takes, 0 to 1."""
+    return np.count_nonzero(region) / region.size
+
+
 def _floor(pixels: NDArray[np.float32], head: NDArray[np.bool_]) -> float | None:
     """The level of a field of noise that was taken for the head; None where it is a head."""
-    if head.mean() < FIELD:
-        return None
     depth = cv2.distanceTransform(np.pad(head, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
     rim = _blocks((depth > 1.5) & (depth <= FIELD_DEPTH)) > 0.99
     if rim.sum() < MIN_BLOCKS:

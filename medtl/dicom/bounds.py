@@ -20,8 +20,9 @@ MAX_OBJECT_BYTES = 1 << 29
 """Bytes of an object that is received: the largest of clinical MR have 420 MB (640 x 640 x 512 in 16 bits)."""
 MAX_FRAME_PIXELS = 1 << 24
 """Pixels of one frame: 4096 x 4096, sixteen times the finest matrix of clinical MR (1024 x 1024)."""
-MAX_READINGS, READ_ALLOWANCE = 8, 1 << 20
-"""A file may be read this many times over, and this many bytes more: a sound one is read once, its tags twice."""
+MAX_REREADINGS, REREAD_ALLOWANCE = 7, 1 << 20
+"""A file may be gone back in by this many times its length, and this many bytes more, to be read again: a sound one is
+read once, its tags twice."""
 DEFLATED = "1.2.840.10008.1.2.1.99"
 BITS_ALLOCATED = (8, 16, 32)
 """Values of Bits Allocated that are read; with others GDCM writes outside of its memory. Source: DICOM PS3.5, 8.1.1."""
@@ -39,7 +40,7 @@ JPEG_FRAME_MARKERS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 
 
 class Metered(io.BytesIO):
-    """A file in memory that refuses to be read once more than about `MAX_READINGS` times its length was read.
+    """A file in memory that refuses to be gone back in by more than about `MAX_REREADINGS` times its length in all.
 
     Where an element has no stated length, pydicom scans the rest of the file, again for every element: minutes for
     some 100 KiB.
@@ -50,25 +51,28 @@ class Metered(io.BytesIO):
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data)
-        self._left = MAX_READINGS * len(data) + READ_ALLOWANCE
+        self._size = len(data)
+        self._left = MAX_REREADINGS * self._size + REREAD_ALLOWANCE
 
-    def read(self, size: int | None = -1, /) -> bytes:
-        """Reads up to `size` bytes from the present place, as every file does.
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Changes the present place, as in every file.
 
         Args:
-            size: Most bytes to read; -1 or None: all that are left.
+            offset: Number of bytes from where `whence` says.
+            whence: The start of the file, the present place or the end, as `io.SEEK_SET` and others say it.
 
         Returns:
-            The bytes; empty at the end of the file.
+            The new place.
 
         Raises:
-            InputRefused: More was read in all than a sound file needs.
+            InputRefused: More was gone back in all than a sound file needs.
         """
-        found = super().read(size)
-        self._left -= len(found)
+        before = min(self.tell(), self._size)  # a damaged length leads to a place behind the end
+        now = super().seek(offset, whence)
+        self._left -= max(0, before - now)
         if self._left < 0:
             raise InputRefused("is damaged: lengths in it have no end")
-        return found
+        return now
 
 
 def inflated(data: bytes) -> bytes:

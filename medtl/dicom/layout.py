@@ -14,6 +14,8 @@ MAX_FRAMES = 1 << 16
 IMPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2"
 EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 EXPLICIT_BIG_ENDIAN = "1.2.840.10008.1.2.2"
+NATIVE = {IMPLICIT_LITTLE_ENDIAN, EXPLICIT_LITTLE_ENDIAN, EXPLICIT_BIG_ENDIAN}
+"""Transfer syntaxes in which pixels are not compressed, so that no codec is needed."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,11 @@ class PixelLayout:
     def slices(self) -> int:
         """Number of slices that the object is decoded to: its frames, or the tiles of a mosaic."""
         return self.frames if self.mosaic is None else self.mosaic.count
+
+    @property
+    def is_native(self) -> bool:
+        """Whether the pixels are not compressed."""
+        return self.transfer_syntax in NATIVE
 
     @property
     def transfer_syntax_name(self) -> str:

@@ -6,8 +6,8 @@ line that names nobody. Only MR images of the head are decoded, to grey; all els
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +61,7 @@ class DicomObject:
     Args:
         data: The bytes of one file.
         header: Its header, where that was read before.
+        read: Reads the header from a pydicom dataset, as `parse_header` does.
 
     Attributes:
         header: The header; what the file does not state is empty or None in it.
@@ -70,10 +71,16 @@ class DicomObject:
         InputRefused: The file is not DICOM, or is damaged.
     """
 
-    def __init__(self, data: bytes, header: DicomHeader | None = None) -> None:
+    def __init__(
+        self,
+        data: bytes,
+        header: DicomHeader | None = None,
+        *,
+        read: Callable[[Any], DicomHeader] = parse_header,
+    ) -> None:
         with untrusted_decoding():
             self._dataset, self._pixels = _parse(data)
-            self.header = header or parse_header(self._dataset)
+            self.header = header or read(self._dataset)
             unpacked = self._dataset.buffer.getbuffer().nbytes
             copied = unpacked if self._pixels is None else self._pixels.start
             self.size = unpacked + copied + ELEMENT_BYTES * _count_elements(self._dataset)
@@ -89,7 +96,8 @@ class DicomObject:
         """
         check_suitable(self.header)
         check_size(self.header.layout)
-        with untrusted_decoding(), suppressed_native_stderr():
+        quiet = nullcontext() if self.header.layout.is_native else suppressed_native_stderr()
+        with untrusted_decoding(), quiet:
             frames = decode(self._whole(), self.header.layout)
         if not np.isfinite(frames).all():
             raise InputRefused("has pixel values that are not finite")

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from medtl.dicom.bounds import MAX_PIXELS
 from medtl.dicom.header import DicomHeader
+from medtl.dicom.header_reader import HeaderReader
 from medtl.dicom.reader import LOGGERS_THAT_QUOTE_VALUES, DicomObject, untrusted_decoding
 from medtl.dicom.rules import MEDIA_DIRECTORY, check_suitable, warnings_of
 from medtl.dicom.series import Slice, order_slices
@@ -120,7 +121,7 @@ def scan(sources: Iterable[str], kind_of: Callable[[str, bytes], str]) -> Conten
     Returns:
         Series, other files and damaged files. DICOMDIRs are only counted, as passed over.
     """
-    contents, damaged, kept_bytes = Contents(), list[Refused](), 0
+    contents, damaged, kept_bytes, headers = Contents(), list[Refused](), 0, HeaderReader()
     by_key: dict[tuple[str, ...], SeriesFiles] = {}
     for source in sources:
         try:
@@ -128,7 +129,7 @@ def scan(sources: Iterable[str], kind_of: Callable[[str, bytes], str]) -> Conten
             if (kind := kind_of(source, data)) != "dicom":
                 contents.entries.append(OtherFile(source, kind))
                 continue
-            read = DicomObject(data)
+            read = DicomObject(data, read=headers.read)
         except (DataError, InputRefused) as error:
             damaged.append(Refused(source, str(error)))
             continue

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 from pydicom.charset import convert_encodings, decode_bytes
 from pydicom.config import IGNORE
 from pydicom.dataelem import RawDataElement
-from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID
 from pydicom.valuerep import PersonName
@@ -41,7 +40,7 @@ def value_of(dataset: Any, keyword: str) -> Any:
     Raises:
         ValueError: pydicom cannot interpret the element, as it does when it is first asked for.
     """
-    if not isinstance(dataset, Dataset):
+    if isinstance(dataset, dict):
         return dataset.get(keyword)
     tag = _tag(keyword)
     element = dataset.get_item(tag)

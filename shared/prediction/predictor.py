@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from shared.evaluation.decision.length import Length, range_words
 from shared.evaluation.decision.ood import Reference, of_series
 from shared.evaluation.decision.places import Values, find_places
 from shared.prediction.answer import CAUTION, UNDECIDED, Answer, SliceAnswer, with_origins
-from shared.prediction.session import BATCH, judge, open_session
+from shared.prediction.session import judge, open_session, run
 from shared.runs.acquisition import differences, not_covered
 from shared.runs.certificate import models_among, restated
 from shared.runs.folder import ANSWERING, EXPORTED, check_finished
@@ -113,13 +113,13 @@ class Predictor:
         Raises:
             DataError: An image cannot be preprocessed.
         """
-        return self._slices(*self.judge([self.preprocess(pixels, self.record.preprocessing) for pixels in slices]))
+        return self._slices(*self.judge(self._prepared(slices, [])))
 
-    def judge(self, images: Sequence[Image]) -> tuple[Values, Values]:
+    def judge(self, images: Iterable[Image]) -> tuple[Values, Values]:
         """Computes class probabilities and out-of-distribution scores of preprocessed images.
 
         Args:
-            images: float32 [channels, size, size] each, at least one.
+            images: float32 [channels, size, size] each, at least one; they may be made as they are asked for.
 
         Returns:
             Probabilities, float64 [N, classes], 0 to 1, and out-of-distribution scores, float64 [N], 0 to 2.
@@ -138,11 +138,7 @@ class Predictor:
         if not self.record.auxiliary:
             return {}
         names = [f"auxiliary_{name}" for name in self.record.auxiliary]
-        batches = [
-            self.session.run(names, {"images": np.stack(images[at : at + BATCH])})
-            for at in range(0, len(images), BATCH)
-        ]
-        means = [np.concatenate(rows).mean(axis=0).tolist() for rows in zip(*batches, strict=True)]
+        means = [rows.mean(axis=0).tolist() for rows in run(self.session, names, images)]
         answers = self.record.auxiliary.items()
         return {name: dict(zip(labels, mean, strict=True)) for (name, labels), mean in zip(answers, means, strict=True)}
 
@@ -166,9 +162,9 @@ class Predictor:
             return self._refused(item, item.refusal)
         if not item.slices:
             return self._refused(item, "holds no image")
+        images: list[Image] = []
         try:
-            images = [self.preprocess(pixels, self.record.preprocessing) for pixels in item.slices]
-            rows, ood = self.judge(images)
+            rows, ood = self.judge(self._prepared(item.slices, images))
         except (InputRefused, DataError) as error:
             return self._refused(item, str(error))
         if not (np.isfinite(rows).all() and np.isfinite(ood).all()):
@@ -176,6 +172,12 @@ class Predictor:
         if (reason := self._why_not(item, of_series(ood))) is not None:
             return self._not_assessed(item, rows, ood, reason)
         return replace(self._assessed(item, rows, ood, self._seen_note(item.slices)), auxiliary=self.auxiliary(images))
+
+    def _prepared(self, slices: Iterable[NDArray[np.float32]], kept: list[Image]) -> Iterator[Image]:
+        """Preprocesses raw images as they are asked for, and adds them to `kept`."""
+        for pixels in slices:
+            kept.append(self.preprocess(pixels, self.record.preprocessing))
+            yield kept[-1]
 
     def _refused(self, item: Item, reason: str) -> Answer:
         return Answer(

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 
 from shared.errors import UsageError
 from shared.evaluation.decision.ood import Reference
 from shared.evaluation.decision.places import Values
 from shared.task import Image
 
-BATCH, OOD_BATCH = 16, 512
-"""Images that go through the network at once, and features that are compared at once: one product of large matrices
-takes less time than many small ones, between which ONNX Runtime's threads hold the cores."""
-
+BATCH, OOD_BATCH = 4, 512
+"""Images that go through the network at once, and features that are compared at once. What the network computes of
+four images stays near the processor, of sixteen not; a product of large matrices takes less time than many small ones.
+Source: docs/lab-log.md, "A slice of a folder: measured once, and what a parser would save"."""
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "openvino": "OpenVINOExecutionProvider"}
 """What may run a network, by its name on the command line: execution providers of ONNX Runtime."""
@@ -70,24 +73,58 @@ def open_session(exported: Path, threads: int | None = None, provider: str = "cp
 
 
 def judge(
-    session: onnxruntime.InferenceSession, reference: Reference, images: Sequence[Image]
+    session: onnxruntime.InferenceSession, reference: Reference, images: Iterable[Image]
 ) -> tuple[Values, Values]:
     """Computes class probabilities and out-of-distribution scores of preprocessed images.
 
     Args:
         session: The exported network.
         reference: Features of its training images.
-        images: float32 [channels, size, size] each, at least one.
+        images: float32 [channels, size, size] each, at least one. They may be made as they are asked for: the network
+            works meanwhile.
 
     Returns:
         Probabilities, float64 [N, classes], 0 to 1, and out-of-distribution scores, float64 [N], 0 to 2.
     """
-    rows, ood = [], []
-    for start in range(0, len(images), OOD_BATCH):
-        found = [
-            session.run(["probabilities", "features"], {"images": np.stack(images[at : at + BATCH])})
-            for at in range(start, min(start + OOD_BATCH, len(images)), BATCH)
-        ]
-        rows += [probabilities for probabilities, _ in found]
-        ood.append(reference.scores(np.concatenate([features for _, features in found])))
-    return np.concatenate(rows).astype(np.float64), np.concatenate(ood)
+    probabilities, features = run(session, ("probabilities", "features"), images)
+    starts = range(0, len(features), OOD_BATCH)
+    ood = [reference.scores(features[start : start + OOD_BATCH]) for start in starts]
+    return probabilities.astype(np.float64), np.concatenate(ood)
+
+
+def run(
+    session: onnxruntime.InferenceSession, names: Sequence[str], images: Iterable[Image]
+) -> list[NDArray[np.float32]]:
+    """Runs a network on images, in batches; as many of these at a time as it has threads.
+
+    The threads of ONNX Runtime wait for each other at each layer of a batch, those of two batches do not.
+
+    Args:
+        session: The exported network.
+        names: Its outputs that are wanted.
+        images: float32 [channels, size, size] each, at least one.
+
+    Returns:
+        The outputs in the order of `names`, float32 [N, ...].
+    """
+
+    def outputs(batch: list[Image]) -> list[NDArray[np.float32]]:
+        return session.run(names, {"images": np.stack(batch)})
+
+    batches = _batches(images)
+    first = next(batches)
+    if len(first) < BATCH:
+        return outputs(first)  # and no other batch
+    every, threads = chain((first,), batches), session.get_session_options().intra_op_num_threads
+    if threads == 1:
+        found = list(map(outputs, list(every)))  # what makes images would drive the network out of the caches
+    else:
+        with ThreadPoolExecutor(threads, thread_name_prefix="network") as pool:
+            found = list(pool.map(outputs, every))
+    return [np.concatenate(parts) for parts in zip(*found, strict=True)]
+
+
+def _batches(images: Iterable[Image]) -> Iterator[list[Image]]:
+    rest = iter(images)
+    while batch := list(islice(rest, BATCH)):
+        yield batch

@@ -94,7 +94,9 @@ class Seen:
         found = self._search.kinds(images, altered_among)
         if not len(self.digests):
             return found
-        known = np.isin(digests_of(images), self.digests) & images.any(axis=1)
+        wanted = digests_of(images)
+        near = self.digests.take(np.searchsorted(self.digests, wanted), mode="clip")
+        known = (near == wanted) & images.any(axis=1)
         return ["near" if kind is None and same else kind for kind, same in zip(found, known, strict=True)]
 
     @cached_property

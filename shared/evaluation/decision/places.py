@@ -65,10 +65,13 @@ def find_places(slices: Values, positions: Sequence[Position | None] = ()) -> Pl
         return Places(tuple(np.arange(1 if copies else len(slices)).reshape(-1, 1)))
     values = np.array([one.value for one in known])
     order = np.argsort(values, kind="stable")
-    groups = np.split(order, np.flatnonzero(np.diff(values[order]) > SAME_PLACE) + 1)
+    apart = np.diff(values[order]) > SAME_PLACE
+    if apart.all():
+        return Places(tuple(order[:, np.newaxis]), values[order], WINDOW[known[0].unit])
+    groups = np.split(order, np.flatnonzero(apart) + 1)
     return Places(
         tuple(_distinct(slices, rows) for rows in groups),
-        values[order] if len(groups) == len(values) else np.array([np.unique(values[rows]).mean() for rows in groups]),
+        np.array([np.unique(values[rows]).mean() for rows in groups]),
         WINDOW[known[0].unit],
     )
 

@@ -19,14 +19,14 @@ from shared.evaluation.decision.ood import Reference
 from shared.models.network import Network
 from shared.models.onnx_export import export_onnx
 from shared.models.restore import load_trained
-from shared.prediction.session import BATCH, judge, open_session
+from shared.prediction.session import judge, open_session
 from shared.progress import Progress
 from shared.runs.folder import EXPORTED, is_whole
 from shared.runs.record import ModelRecord
 from shared.seeding import generator
 from shared.task import Preprocessing, Task
 
-IMAGES = 2 * BATCH
+IMAGES = 32
 """Images in one timed call, for the images a second."""
 MIN_RUNS, SECONDS = 5, 1.0
 """Fewest timed calls and their least total time; the shortest call counts, for other work on the machine only adds.

@@ -215,7 +215,7 @@ def test_what_cannot_be_judged_is_refused_with_its_reason(predictor: Predictor, 
 def test_no_probability_is_made_of_numbers_that_are_not_finite(
     predictor: Predictor, pictures: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(predictor, "judge", lambda slices: (np.full((len(slices), 3), np.nan), np.zeros(len(slices))))
+    monkeypatch.setattr(predictor, "judge", lambda _: (np.full((1, 3), np.nan), np.zeros(1)))
     answer = predictor.assess(Item("a.png", slices=pictures[:1]))
     assert (answer.status, answer.reason) == ("refused", "the network gave no finite probability")
 
@@ -598,7 +598,7 @@ def test_a_positive_slice_in_a_negative_series_is_told_first(
 
     def judged(scores: Sequence[float]) -> Answer:
         rows = np.array([[1.0 - score, 0.0, score] for score in scores])
-        monkeypatch.setattr(screening, "judge", lambda images: (rows, np.zeros(len(images))))
+        monkeypatch.setattr(screening, "judge", lambda _: (rows, np.zeros(len(rows))))
         return screening.assess(item)
 
     screening.record = replace(screening.record, aggregation=Aggregation(("mean",)))

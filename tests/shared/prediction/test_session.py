@@ -1,15 +1,20 @@
-"""Networks run on the provider that is asked for, or not at all."""
+"""Networks run on the provider that is asked for, or not at all; in batches, on all their threads."""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from shared.errors import UsageError
 from shared.prediction import session
-from shared.prediction.session import open_session
+from shared.prediction.session import BATCH, open_session, run
+from shared.task import Image
 
 
 class WithoutDevice:
@@ -28,3 +33,30 @@ def test_provider_that_cannot_start_is_not_replaced_in_silence(monkeypatch: pyte
     monkeypatch.setattr(runtime, "InferenceSession", WithoutDevice)
     with pytest.raises(UsageError, match="cannot start cuda"):
         open_session(Path("model.onnx"), provider="cuda")
+
+
+class Doubling:
+    """An ONNX Runtime session whose network doubles images; so many batches must be under way at a time."""
+
+    def __init__(self, threads: int) -> None:
+        self.threads, self.together, self.batches = threads, threading.Barrier(threads), list[int]()
+
+    def get_session_options(self) -> SimpleNamespace:
+        return SimpleNamespace(intra_op_num_threads=self.threads)
+
+    def run(self, names: list[str], feed: dict[str, Any]) -> list[Any]:
+        self.batches.append(len(feed["images"]))
+        self.together.wait(20)
+        return [2 * feed["images"] for _ in names]
+
+
+def numbered(count: int) -> Iterator[Image]:
+    return (np.full((1, 2, 2), number, np.float32) for number in range(count))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_outputs_come_in_order_from_as_many_batches_at_a_time_as_there_are_threads(threads: int) -> None:
+    doubling = Doubling(threads)
+    (found,) = run(doubling, ["images"], numbered(3 * BATCH + 1))
+    assert found[:, 0, 0, 0].tolist() == [2 * number for number in range(3 * BATCH + 1)]
+    assert sorted(doubling.batches) == [1, BATCH, BATCH, BATCH]
