@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
+import cv2
 import numpy as np
 import torch
 
 from benchmarks.side_by_side import Measured, best_times
 from handwriting.task import TASK as HANDWRITING
 from medtl.task import TASK as MEDTL
+from shared.processes.memory import keep_freed_memory
 from shared.task import Task
 
 BATCHES = 6
@@ -53,9 +55,12 @@ ROWS = (
 
 def measure() -> list[Measured]:
     """Measures each row."""
-    before = torch.get_num_threads()
+    keep_freed_memory()  # as training does
+    before = torch.get_num_threads(), cv2.getNumThreads()
     torch.set_num_threads(1)
+    cv2.setNumThreads(1)
     try:
         return [row.measure() for row in ROWS]
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(before[0])
+        cv2.setNumThreads(before[1])

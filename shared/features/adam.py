@@ -61,10 +61,11 @@ def fit_epochs(
         random = generator(seed, "head", epoch)
         for number in random.permutation(len(blocks)):
             start, stop = blocks[number]
-            block, truth = (features.block(start, stop) - standardiser.mean) / standardiser.scale, labels[start:stop]
+            block, truth = features.block(start, stop), labels[start:stop]
             order = torch.from_numpy(random.permutation(stop - start)).to(block.device)
             for batch in torch.split(order, BATCH):
-                total += _step(optimiser, solution, block[batch], truth[batch], loss, class_weights)
+                standard = block[batch].sub_(standardiser.mean).div_(standardiser.scale)
+                total += _step(optimiser, solution, standard, truth[batch], loss, class_weights)
         seconds = time.perf_counter() - started
         mean_loss = total / features.shape[0]
         weight = solution.detach()[:, :-1] / standardiser.scale
@@ -92,6 +93,9 @@ def _step(
         if class_weights is not None:
             sample_weights = class_weights[truth]
             losses, slopes = losses * sample_weights, slopes * sample_weights[:, None]
-        solution.grad = torch.cat([slopes.T @ block, slopes.sum(dim=0)[:, None]], dim=1) / len(truth)
+        gradient = torch.empty_like(solution) if solution.grad is None else solution.grad
+        torch.mm(slopes.T, block, out=gradient[:, :-1])
+        torch.sum(slopes, dim=0, out=gradient[:, -1])
+        solution.grad = gradient.div_(len(truth))
     optimiser.step()
     return float(losses.sum())

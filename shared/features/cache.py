@@ -128,7 +128,8 @@ def _completed(
             for computed, maps in _forward_passes(backbone, request, missing_anywhere):
                 for (layer, pooling), (add, indices) in adders.items():
                     keep = [row for row, i in enumerate(computed) if i in indices]
-                    add(pool(maps[layer][keep], pooling).float().cpu().numpy())
+                    chosen = maps[layer] if len(keep) == len(computed) else maps[layer][keep]
+                    add(pool(chosen, pooling).float().cpu().numpy())
     request.progress(len(names), len(names))
     return {one: store.rows(names) for one, store in stores.items()}
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 from shared.errors import MedtlError
-from shared.processes.memory import available_bytes, begin_peak, cores
+from shared.processes.memory import available_bytes, begin_peak, cores, spare_what_stays
 from shared.processes.worker import Report, Worker
 from shared.progress import Progress
 
@@ -185,6 +185,7 @@ def run_item(work: Callable[..., Any], arguments: tuple[Any, ...], progress: Rep
         progress: Called with what the work reports.
     """
     begin_peak()
+    spare_what_stays()
     return work(*arguments, progress)
 
 

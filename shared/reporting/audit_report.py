@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from shared.data.audit import AuditResult, Pair
+from shared.data.descriptors import grey_of
 from shared.io.archives import read_source
 from shared.io.atomic import write_bytes, write_json, write_text
 from shared.reporting.figures.sheets import pair_sheet, thumbnail
@@ -239,7 +240,7 @@ def _title(sample: Sample, pair: Pair) -> str:
 
 def _tile(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     """The picture in grey, 0 to 1, padded to a square."""
-    grey = pixels if pixels.ndim == 2 else pixels.mean(axis=2)
+    grey = grey_of(pixels)
     low, high = float(grey.min()), float(grey.max())
     scaled = (grey - low) / (high - low) if high > low else np.zeros_like(grey)
     picture = PillowImage.fromarray(np.ascontiguousarray(scaled, dtype=np.float32))

@@ -13,7 +13,7 @@ from shared.data import audit as module
 from shared.data import near_copies
 from shared.data.audit import AuditResult, audit, from_arrays, to_arrays
 from shared.data.copies import copy_rule_of
-from shared.data.descriptors import CopyRule, describe, thumbnails
+from shared.data.descriptors import CopyRule, describe, grey_of, thumbnails
 from shared.data.near_copies import COPY_CORRELATION
 from shared.errors import DataError
 from shared.samples import Sample
@@ -161,3 +161,13 @@ def test_known_copies_of_real_sets_are_found(data_dir: Path, name: str, across: 
         # all altered pairs were looked at: 11 of 210 pictures are others with another frame or contrast
         assert result.counts()["pairs_altered"] == 17
         assert len(dataset.samples) - result.counts()["copies"] == 199
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
+def test_grey_has_the_bits_of_the_mean_of_the_colours(dtype: type[np.generic]) -> None:
+    pixels = (np.random.default_rng(0).random((17, 13, 3)) * 255).astype(dtype)
+    expected = pixels.mean(axis=2)
+    found = grey_of(pixels)
+    assert found.dtype == expected.dtype
+    assert np.array_equal(found, expected)
+    assert grey_of(expected) is expected

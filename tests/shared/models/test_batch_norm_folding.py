@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from shared.models.batch_norm_folding import fold_batch_norm
+from shared.models.batch_norm_folding import absorb_batch_norm, fold_batch_norm
 
 
 def _lively(network: nn.Module) -> nn.Module:
@@ -49,3 +49,13 @@ def test_a_batch_norm_that_does_not_follow_a_convolution_of_its_own_stays() -> N
     before = network(images)
     assert fold_batch_norm(network, images) == 0
     assert torch.equal(network(images), before)
+
+
+def test_an_absorbed_batch_norm_is_gone_and_the_answers_stay() -> None:
+    network = _lively(nn.Sequential(nn.Conv2d(1, 6, 3, bias=False), nn.BatchNorm2d(6), nn.ReLU(), _Branches()))
+    network[3].shared, network[3].changed = nn.Conv2d(6, 4, 3), nn.Conv2d(6, 4, 3)
+    images = torch.rand(2, 1, 9, 9)
+    before = network(images)
+    absorb_batch_norm(network, images)
+    assert torch.allclose(network(images), before, atol=1e-5)
+    assert sum(isinstance(one, nn.BatchNorm2d) for one in network.modules()) == 3, "those of the branches stay"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from shared.processes import memory as peak_memory
-from shared.processes.memory import peak_memory_mib
+from shared.processes.memory import peak_memory_mib, spare_what_stays
 
 CODE = "from shared.processes.memory import peak_memory_mib; {}; print(peak_memory_mib())"
 
@@ -47,3 +48,11 @@ def test_what_is_freed_is_taken_again_without_the_system() -> None:
         for call in ("pass", "keep_freed_memory()")
     )
     assert usual > 10 * max(kept, 10)  # huge pages make the first number small
+
+
+def test_what_is_there_is_spared_by_the_collector() -> None:
+    spare_what_stays()
+    try:
+        assert gc.get_freeze_count() > 1000
+    finally:
+        gc.unfreeze()
