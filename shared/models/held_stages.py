@@ -6,10 +6,8 @@ from collections.abc import Collection
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch.overrides import TorchFunctionMode
 
 from shared.errors import MedtlError
 from shared.models.backbones.build import find_backbone
@@ -73,21 +71,11 @@ def _first_stages(record: BackboneRecord, keys: Collection[str]) -> tuple[str, .
     return () if any(key in keys for key in rest) else record.stages[:count]
 
 
-class _WithoutDraws(TorchFunctionMode):
-    """Leaves random initial numbers out: nobody reads them, and tensors without memory import torch's compiler."""
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        given = kwargs or {}
-        if getattr(func, "__name__", "").endswith(("normal_", "uniform_")):  # of torch.Tensor and of torch.nn.init
-            return args[0] if args else given["tensor"]
-        return func(*args, **given)
-
-
 @cache
 def _names_by_stage(name: str) -> dict[str, tuple[str, ...]]:
     """For each stage the names of its stored tensors in the original network, without the counters of BatchNorm."""
     record = find_backbone(name)
-    with torch.device("meta"), _WithoutDraws():
+    with torch.device("meta"):
         original = record.build()
     stages = record.split(original)
     names = {id(tensor): key for key, tensor in (*original.named_parameters(), *original.named_buffers())}

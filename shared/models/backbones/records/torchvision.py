@@ -7,19 +7,22 @@ from typing import Any
 
 from shared.models.backbones.oxford_input import with_imagenet_input
 from shared.models.backbones.record import BACKBONES, IMAGENET, BackboneRecord, PackagedWeights
-from shared.models.backbones.torchvision_models import torchvision_models
 
 
 def _torchvision(builder: str, **options: Any) -> Callable[[], Any]:
     def build() -> Any:
-        return torchvision_models().get_model(builder, weights=None, **options)
+        from torchvision import models
+
+        return models.get_model(builder, weights=None, **options)
 
     return build
 
 
 def _imagenet_url(builder: str) -> Callable[[], str]:
     def url() -> str:
-        weights = torchvision_models().get_model_weights(builder)
+        from torchvision import models
+
+        weights = models.get_model_weights(builder)
         # the first generation: trained with the plain recipe that the papers compare
         return str(weights["IMAGENET1K_V1"].url)
 
