@@ -140,7 +140,7 @@ class _Loop:
         self.job, self.settings, self.phases = job, settings, settings.phases
         self.batch_norm = batch_norm_policy(settings.batch_norm, folded=job.folded_batch_norm)
         share = Share(self.device, self.accelerator.process_index, self.accelerator.num_processes)
-        self.batches = Batches(job, objective.unlabelled, settings.batch_size, settings.sampling, share)
+        self.batches = Batches(job, objective, settings.batch_size, settings.sampling, share)
         self.steps_per_epoch = self.batches.steps_per_epoch
         self.position, self.losses = Position(), Losses()
         self.history: list[dict[str, Any]] = []
