@@ -198,9 +198,8 @@ class _Loop:
         model, optimiser = self.accelerator.prepare(self.loss_module, torch.optim.AdamW(groups, fused=fused))
         if optimiser_state is not None:
             optimiser.load_state_dict(optimiser_state)
-        left = phase.epochs * self.steps_per_epoch - self._steps_of_phase()
         alone = self.accelerator.num_processes == 1
-        with CompiledBackbone(network.backbone, left, self.device, alone=alone) as self.backbone:
+        with CompiledBackbone(network.backbone, self._steps_left(), self.device, alone=alone) as self.backbone:
             while self.position.epoch < phase.epochs and not self._stopped():
                 network.train()
                 set_mode(network.backbone.stages, network.head, names, self.batch_norm)
@@ -260,6 +259,14 @@ class _Loop:
     def _steps_of_phase(self) -> int:
         """Counts the steps that were taken in the current phase."""
         return self.position.epoch * self.steps_per_epoch + self.position.step
+
+    def _steps_left(self) -> int:
+        """Counts the steps that are left of the current phase, up to the epoch that is kept."""
+        at, stop = self.position, self.settings.stop_after
+        epochs = self.phases[at.phase].epochs - at.epoch
+        if stop is not None:
+            epochs = min(epochs, stop - len(self.history))
+        return epochs * self.steps_per_epoch - at.step
 
     def _progress(self) -> float:
         """The share of all steps of all phases that were taken, 0..1."""

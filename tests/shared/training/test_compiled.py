@@ -178,6 +178,15 @@ def test_few_steps_are_not_worth_compiling(tmp_path: Path, runs: Runs, monkeypat
     assert not runs
 
 
+def test_graphs_that_leave_too_little_memory_are_dropped(
+    tmp_path: Path, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = iter((100, 49))
+    monkeypatch.setattr(compiled, "free_bytes", lambda _: next(free))
+    found = _settled(_job(tmp_path).network.backbone, torch.rand(4, 1, 16, 16))
+    assert found.said == "eager: compiled, it leaves too little memory"
+
+
 def test_other_shapes_modes_and_hooks_and_evaluation_run_as_they_are(tmp_path: Path, runs: Runs) -> None:
     backbone, images = _job(tmp_path).network.backbone, torch.rand(4, 1, 16, 16)
     found = _settled(backbone, images)
