@@ -70,8 +70,8 @@ class EpochRecorder:
         """Writes the class scores float32 [N, classes] of each split after epoch number `epoch`, from 0."""
         head = job.network.to(job.device).head
         for name, split in self.splits.items():
-            rows = [head(features).float().cpu().numpy() for features in self.strategy.features(job, split)]
-            write_array(job.folder / EPOCHS_FOLDER / f"{epoch:03d}-{name}.npy", np.concatenate(rows))
+            scores = torch.cat([head(features).float() for features in self.strategy.features(job, split)])
+            write_array(job.folder / EPOCHS_FOLDER / f"{epoch:03d}-{name}.npy", scores.cpu().numpy())
 
 
 def write_truth(job: Job, strategy: Strategy, splits: Mapping[str, Split]) -> None:

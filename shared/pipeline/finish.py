@@ -55,6 +55,7 @@ from shared.runs.record import ModelRecord
 from shared.runs.seen import Seen
 from shared.samples import SPLITS
 from shared.task import Task, positive_classes
+from shared.training.compiled import STATE as COMPILED
 from shared.training.job import Job
 from shared.training.precision import STATE
 
@@ -376,7 +377,10 @@ def _usage_context(experiment: Experiment) -> UsageContext:
 
 
 def _environment(job: Job, difference: float | None, seconds: float) -> dict[str, Any]:
-    """Machine, precision, versions, time and memory of the run; by how much the exported network, if any, differs."""
+    """Machine, precision, versions, time and memory of the run, and what was compiled in it.
+
+    By how much the exported network differs stands beside them, where there is one.
+    """
     device = job.device
     return {
         "python": platform.python_version(),
@@ -385,6 +389,7 @@ def _environment(job: Job, difference: float | None, seconds: float) -> dict[str
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "threads": torch.get_num_threads(),
         "precision": job.state.get(STATE),
+        "compiled": job.state.get(COMPILED, []),
         "packages": {name: version(name) for name in PACKAGES if name in {*sys.modules, REPORTING}},
         "onnx_difference": difference,
         "seconds": round(seconds, 1),

@@ -11,6 +11,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
 from accelerate import PartialState
 
 from shared.adaptation.observer import observer_of
@@ -22,6 +23,7 @@ from shared.data.partition import SplitData, split_data
 from shared.data.split import Split
 from shared.data.unjudged import leave_out_unjudged
 from shared.errors import ConfigError
+from shared.models.restore import load_trained
 from shared.models.weight_files import IMAGENET_SPEC, PACKAGED, RANDOM
 from shared.models.weights import require_weights
 from shared.pipeline.build import check_fit, read_splits
@@ -111,7 +113,8 @@ class Ended:
     Attributes:
         folder: The run folder.
         make_whole: Exports the network and writes the report where the run holds its numbers and weights alone. A run
-            that another process trained is trained again for it; what this one trained stays in memory until then.
+            that another process trained is trained again for it; of what this one trained the weights are read from the
+            run folder, so that many runs may wait for their choice.
     """
 
     folder: Path
@@ -159,11 +162,14 @@ def end_experiment(
     if whole:
         return Ended(folder, lambda: None)
     taken = time.monotonic() - started
+    trained.job.network.to("meta")  # which frees its weights
 
     def make_whole() -> None:
+        network = load_trained(folder)[0].to(memory_format=torch.channels_last)  # as it was built: the same last digits
+        again = replace(trained, job=replace(trained.job, network=network))
         with locked(folder):
             (folder / DONE).unlink(missing_ok=True)
-            finish_run(experiment, trained, origin, time.monotonic() - taken, whole=True)
+            finish_run(experiment, again, origin, time.monotonic() - taken, whole=True)
 
     return Ended(folder, make_whole)
 

@@ -332,6 +332,7 @@ def _facts(task: Task, done: Finished) -> list[tuple[str, Any]]:
         ("ONNX against torch", f"{environment['onnx_difference']:.1e}, largest difference of a probability"),
         ("device", f"{environment['device']}, {environment['seconds']} s"),
         *_precision_facts(environment.get("precision")),
+        *(("backbone in training", line) for line in environment.get("compiled", ())),
         ("packages", packages),
     ]
 

@@ -72,6 +72,8 @@ class AlignmentBatch:
         features: float32 [M, width], pooled output of the aligned layer, or the class scores.
         scores: float32 [M, classes], logits.
         domains: int64 [M], number of each image's domain; the target, where there is one, has the highest number.
+        rows: Rows of the images of each domain in turn, int64 [n]; how many there are is known without waiting for a
+            GPU.
         weights: float32 [M], weight of each image in the domain loss; mean about 1 in each domain.
         labelled: Number B of labelled images.
         lambda_: Weight of the domain loss at this step, 0 or more: the option `weight` times DANN's ramp.
@@ -80,6 +82,7 @@ class AlignmentBatch:
     features: Tensor
     scores: Tensor
     domains: Tensor
+    rows: tuple[Tensor, ...]
     weights: Tensor
     labelled: int
     lambda_: float
@@ -147,8 +150,8 @@ class AlignmentObjective(TargetAwareObjective):
             )
         self._domain_of = torch.tensor([names.index(sample.domain) for sample in job.train.samples])
         self.register_buffer("class_weights", _class_weights(job, options.target_prior), persistent=False)
-        self.target_number = len(names)
-        sizes = AlignmentSizes(_width(job, self.layer), len(job.classes), len(names) + (self.target is not None))
+        self.target_number, self.domains = len(names), len(names) + (self.target is not None)
+        sizes = AlignmentSizes(_width(job, self.layer), len(job.classes), self.domains)
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(derive_seed(job.seed, "between domains"))
             self.domain_loss = make(sizes)
@@ -170,9 +173,15 @@ class AlignmentObjective(TargetAwareObjective):
         weights[:count] = self.class_weights[batch.labels]
         domains = torch.full_like(batch.places, self.target_number)
         domains[:count] = self._domain_of[batch.places[:count]]
-        domains = domains.to(batch.images.device, non_blocking=True)
+        rows = [(domains == number).nonzero()[:, 0] for number in range(self.domains)]
         to_align = AlignmentBatch(
-            aligned.float(), scores.float(), domains, weights, count, self.weight * ramp(batch.progress)
+            features=aligned.float(),
+            scores=scores.float(),
+            domains=domains.to(features.device, non_blocking=True),
+            rows=tuple(one.to(features.device, non_blocking=True) for one in rows),
+            weights=weights,
+            labelled=count,
+            lambda_=self.weight * ramp(batch.progress),
         )
         with torch.autocast(features.device.type, enabled=False):
             loss: Tensor = self.class_loss.of(scores[:count], batch.labels) + self.domain_loss(to_align)

@@ -86,7 +86,7 @@ class CdanLoss(DomainLoss):
         if self.entropy:
             entropies = -(predicted * predicted.clamp_min(1e-6).log()).sum(dim=1)
             certainties = 1.0 + torch.exp(-reversed_gradient(entropies, batch.lambda_))
-            weights = weights * _mean_one(certainties, batch.domains)
+            weights = weights * _mean_one(certainties, batch)
         loss: Tensor = self.classifier(joint, batch, weights)
         return loss
 
@@ -99,14 +99,14 @@ class CdanLoss(DomainLoss):
         return self.classifier.metrics()
 
 
-def _mean_one(weights: Tensor, domains: Tensor) -> Tensor:
+def _mean_one(weights: Tensor, batch: AlignmentBatch) -> Tensor:
     """Divides weights [M] by their mean in each domain, so that no domain counts more for being more confident.
 
     The means are constants, as in the authors' code.
     """
-    counts = torch.bincount(domains).clamp_min(1)
-    means = torch.bincount(domains, weights.detach()) / counts
-    return weights / means[domains]
+    sums = torch.zeros(len(batch.rows), device=weights.device).index_add_(0, batch.domains, weights.detach())
+    counts = torch.tensor([max(1, len(rows)) for rows in batch.rows]).to(weights.device, non_blocking=True)
+    return weights / (sums / counts)[batch.domains]
 
 
 STRATEGY = alignment_strategy(Options, CdanLoss, (0.3, 1.0))

@@ -39,14 +39,13 @@ class CoralLoss(DomainLoss):
 
     Args:
         options: Options of Deep CORAL; not used.
-        sizes: Its number of domains is used.
+        sizes: Not used.
 
     Source: Sun & Saenko, arXiv 1607.01719, equations 1 to 3; with weights of images in the place of counts.
     """
 
     def __init__(self, options: Options, sizes: AlignmentSizes) -> None:
         super().__init__()
-        self.domains = sizes.domains
 
     def forward(self, batch: AlignmentBatch) -> Tensor:
         """Computes `batch.lambda_` times the mean squared distance of covariances from the last domain's, a scalar.
@@ -54,10 +53,9 @@ class CoralLoss(DomainLoss):
         The mean is over the other domains with two images or more in the batch. The loss is 0 where there is none, or
         where the last domain has fewer than two images.
         """
-        last = batch.domains == self.domains - 1
-        others = [batch.domains == number for number in range(self.domains - 1)]
-        present = [other for other in others if int(other.sum()) > 1]
-        if int(last.sum()) < 2 or not present:
+        *others, last = batch.rows
+        present = [other for other in others if len(other) > 1]
+        if len(last) < 2 or not present:
             return batch.features.sum() * 0.0
         goal, width = _covariance(batch, last), batch.features.shape[1]
         distances = [((_covariance(batch, other) - goal) ** 2).sum() / (4 * width**2) for other in present]
@@ -65,8 +63,8 @@ class CoralLoss(DomainLoss):
 
 
 def _covariance(batch: AlignmentBatch, chosen: Tensor) -> Tensor:
-    """Computes the covariance [width, width] of the aligned features of chosen images (bool [M]), by their weights."""
-    features, weights = batch.features[chosen], batch.weights[chosen, None]
+    """Computes the covariance [width, width] of the aligned features of chosen rows (int64 [n]), by their weights."""
+    features, weights = batch.features.index_select(0, chosen), batch.weights.index_select(0, chosen)[:, None]
     weights = weights / weights.sum().clamp_min(1e-9)
     centred = features - (weights * features).sum(dim=0)
     return centred.T @ (weights * centred)

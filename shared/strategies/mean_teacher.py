@@ -15,7 +15,6 @@ from shared.strategies._target_aware import TargetAwareObjective, TargetOptions,
 from shared.training.ema import MovingAverage
 from shared.training.job import Job
 from shared.training.objective import Batch
-from shared.training.passes import stack_images
 from shared.training.rates import ramp
 
 
@@ -67,12 +66,12 @@ class MeanTeacherLoss(TargetAwareObjective):
     """
 
     pseudo_labelled: Tensor
+    sees_plain = True
 
     def __init__(self, job: Job, options: Options) -> None:
         super().__init__(job, options)
         if job.target is None:
             raise ConfigError("strategy mean_teacher needs a target, and there is none; set data.target.domain")
-        self.plain = job.target.train
         self.weight, self.confidence_threshold = options.weight, options.confidence_threshold
         self.teacher = MovingAverage(job.network, options.teacher_ema_decay).requires_grad_(False)
         # used pseudo-labels and all; a buffer, so that a resumed training reports the same rate
@@ -89,20 +88,20 @@ class MeanTeacherLoss(TargetAwareObjective):
         count = len(batch.labels)
         with self.normalised(network, count):
             scores = network(batch.images).float()
-        classes, confident = self._pseudo_labels(batch.places[count:], batch.images.device)
+        assert batch.plain is not None  # which it asks for
+        classes, confident = self._pseudo_labels(batch.plain)
         self.pseudo_labelled[0] += confident.sum()
         self.pseudo_labelled[1] += len(confident)
         target_loss = (confident * F.cross_entropy(scores[count:], classes, reduction="none")).mean()
         return self.class_loss.of(scores[:count], batch.labels) + self.weight * ramp(batch.progress) * target_loss
 
     @torch.no_grad()
-    def _pseudo_labels(self, places: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Computes pseudo-labels of the target images at `places`, int64 [B] on the CPU.
+    def _pseudo_labels(self, plain: Tensor) -> tuple[Tensor, Tensor]:
+        """Computes pseudo-labels of target images, float32 [B, channels, size, size], as they are.
 
-        Returns, on `device`:
+        Returns:
             Classes int64 [B]; float32 [B], 1 where the teacher is confident enough, else 0.
         """
-        plain = stack_images(self.plain.of(places.numpy()), 0, len(places), device)
         self.teacher.eval()
         probability, classes = torch.softmax(self.teacher(plain).float(), dim=1).max(dim=1)
         return classes, (probability >= self.confidence_threshold).float()

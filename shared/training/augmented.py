@@ -21,7 +21,7 @@ Key = tuple[int, int, int]
 """Phase, epoch and index of an image."""
 
 
-class Augmented(TorchDataset[tuple[Tensor, Tensor, Tensor]]):
+class Augmented(TorchDataset[tuple[Tensor, Tensor, Tensor, Tensor | None]]):
     """Dataset of the labelled and unlabelled training images; each draw depends on (seed, phase, epoch, index) alone.
 
     Args:
@@ -31,6 +31,7 @@ class Augmented(TorchDataset[tuple[Tensor, Tensor, Tensor]]):
         seed: Seed of the job.
         pixels: The images of `split`, and of `unlabelled` where there are such, on a device, where they are then varied
             too; None: they are read and varied on the CPU.
+        plain: Whether the unlabelled images of a batch are also given as they are.
     """
 
     def __init__(
@@ -40,14 +41,18 @@ class Augmented(TorchDataset[tuple[Tensor, Tensor, Tensor]]):
         augment: Augment | None,
         seed: int,
         pixels: Sequence[DevicePixels] | None = None,
+        *,
+        plain: bool = False,
     ) -> None:
         self.split, self.unlabelled, self.augment, self.seed, self.pixels = split, unlabelled, augment, seed, pixels
+        self.plain = plain
 
-    def __getitem__(self, keys: Sequence[Key]) -> tuple[Tensor, Tensor, Tensor]:
+    def __getitem__(self, keys: Sequence[Key]) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         """Returns a batch: images float32 [n, channels, size, size], labels and places in their split, int64 [n].
 
-        Where masks were read, an image has one channel more: its mask, 0 throughout where that is not known. Images lie
-        where `pixels` do, else on the CPU, where labels and places always are.
+        And the unlabelled images among them as they are, float32; None where these are not wanted. Where masks were
+        read, an image has one channel more: its mask, 0 throughout where that is not known. Images lie where `pixels`
+        do, else on the CPU, where labels and places always are.
 
         Args:
             keys: The images, the labelled ones first. Indices from the size of the labelled split on count the
@@ -55,10 +60,11 @@ class Augmented(TorchDataset[tuple[Tensor, Tensor, Tensor]]):
         """
         places = [self._place(index) for _, _, index in keys]
         images = self._images([index for _, _, index in keys])
+        plain = images[sum(self._is_labelled(index) for _, _, index in keys) :] if self.plain else None
         if self.augment is not None:
             images = self.augment(images, [derive_seed(self.seed, "augment", *key) for key in keys])
         labels = [int(self.split.labels[index]) if self._is_labelled(index) else -1 for _, _, index in keys]
-        return images, torch.tensor(labels), torch.tensor(places)
+        return images, torch.tensor(labels), torch.tensor(places), plain
 
     def _is_labelled(self, index: int) -> bool:
         return index < len(self.split.samples)

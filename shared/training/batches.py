@@ -18,7 +18,7 @@ from shared.seeding import generator
 from shared.training.augmented import Augmented, Key
 from shared.training.checkpoint import Position
 from shared.training.job import Job
-from shared.training.objective import Batch
+from shared.training.objective import Batch, Objective
 from shared.training.pixels import DevicePixels, pixels_on
 
 WORKERS = 8
@@ -53,20 +53,20 @@ class Batches:
 
     Args:
         job: The training.
-        unlabelled: Images that are added to every batch, as many as labelled ones; None: none are.
+        objective: The loss, which says what batches hold beside labelled images.
         size: The attribute of this name, unless there are fewer images.
         sampling: What is drawn equally often in an epoch.
         share: Where the images go.
     """
 
-    def __init__(self, job: Job, unlabelled: Split | None, size: int, sampling: Balance, share: Share) -> None:
-        self._job, self._share = job, share
+    def __init__(self, job: Job, objective: Objective, size: int, sampling: Balance, share: Share) -> None:
+        self._job, self._share, unlabelled = job, share, objective.unlabelled
         self.size = min(size, len(job.train.samples))
         self.steps_per_epoch = max(1, len(job.train.samples) // self.size)
         self._keys = balanced_keys(job.train, sampling, job.varying)
         self._unlabelled = 0 if unlabelled is None else len(unlabelled.samples)
         pixels = _kept_pixels(job, unlabelled, share.device)
-        self._dataset = Augmented(job.train, unlabelled, job.augment, job.seed, pixels)
+        self._dataset = Augmented(job.train, unlabelled, job.augment, job.seed, pixels, plain=objective.sees_plain)
         alone = share.device.type == "cpu" or pixels is not None
         self.workers = 0 if alone else min(WORKERS, os.cpu_count() or 1)
 
@@ -77,20 +77,22 @@ class Batches:
             at: The position in the training; it moves on between two batches.
             progress: Returns the share of all steps that were taken, 0..1.
         """
-        for images, labels, places in self._loaded(self._drawn(at)):
+        for images, labels, places, plain in self._loaded(self._drawn(at)):
             labelled = labels[labels >= 0]  # on the CPU: a GPU would have to be waited for to know how many
-            yield self._batch(images, labelled, places, progress())
+            yield self._batch(images, labelled, places, plain, progress())
 
-    def _batch(self, images: Tensor, labels: Tensor, places: Tensor, progress: float) -> Batch:
+    def _batch(self, images: Tensor, labels: Tensor, places: Tensor, plain: Tensor | None, progress: float) -> Batch:
         """The batch of a step on the device, but for its places; the last channel of an image is its mask, if any."""
         images, labels = (one.to(self._share.device, non_blocking=True) for one in (images, labels))
+        plain = None if plain is None else plain.to(self._share.device, non_blocking=True)
         masks = None
         if self._job.train.masks:
             images, masks = images[:, :-1], images[:, -1]
-        return Batch(images, labels, places, progress, masks)
+            plain = None if plain is None else plain[:, :-1]
+        return Batch(images, labels, places, progress, masks, plain)
 
-    def _loaded(self, drawn: Sequence[Sequence[Key]]) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Images, labels and places of the batches."""
+    def _loaded(self, drawn: Sequence[Sequence[Key]]) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor | None]]:
+        """Images, labels and places of the batches, and their unlabelled images as they are where these are wanted."""
         # pinned memory is what a CUDA device is given batches from while it computes
         pinned = self.workers > 0 and self._share.device.type == "cuda"
         return iter(

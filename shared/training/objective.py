@@ -28,6 +28,8 @@ class Batch:
         progress: Share of all steps of all phases that have been taken, 0..1.
         masks: float32 [M, size, size], 0..1, masks of the findings, varied as the images are; 0 throughout where the
             mask of an image is not known. None: no mask was read.
+        plain: float32 [M - B, channels, size, size], the unlabelled images as they are, not varied; None unless
+            `Objective.sees_plain`.
     """
 
     images: Tensor
@@ -35,6 +37,7 @@ class Batch:
     places: Tensor
     progress: float
     masks: Tensor | None = None
+    plain: Tensor | None = None
 
 
 class Objective(nn.Module):
@@ -45,9 +48,11 @@ class Objective(nn.Module):
     Attributes:
         unlabelled: Images that are added to every batch, as many as labelled ones; their labels are never read. None:
             batches hold labelled images alone.
+        sees_plain: Whether it sees the unlabelled images as they are too, `Batch.plain`.
     """
 
     unlabelled: Split | None = None
+    sees_plain: bool = False
 
     def forward(self, network: Network, batch: Batch) -> Tensor:
         """Computes the loss of one step, a scalar.

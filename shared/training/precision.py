@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import time
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import torch
 from torch.nn import functional as F  # noqa: N812 - the field's usual name
 
-from shared.errors import RunError
-from shared.io.array_store import alone_in, cache_folder
-from shared.io.atomic import read_json, write_json
 from shared.models.network import Network
 from shared.processes.memory import keep_freed_memory
 from shared.processes.processor import multiplies_bf16, processor_facts
 from shared.training.freezing import BatchNormPolicy, set_mode, set_trainable
+from shared.training.timings import remembered
 
 Asked = Literal["auto", "fp32", "bf16"]
 Taken = Literal["fp32", "bf16"]
@@ -87,7 +82,7 @@ def precision_for(asked: Asked, network: Network, step: StepShape, device: torch
         return TakenPrecision("bf16")
     if not multiplies_bf16():
         return TakenPrecision("fp32")
-    seconds = _remembered(network, step)
+    seconds = remembered("precision", _facts(network, step), BOTH, lambda: seconds_of_step(network, step))
     taken = TakenPrecision("bf16" if seconds["fp32"] >= MARGIN * seconds["bf16"] else "fp32", seconds)
     log.info(
         "precision %s: a step takes %.4f s of CPU time in fp32, %.4f s in bf16",
@@ -97,21 +92,9 @@ def precision_for(asked: Asked, network: Network, step: StepShape, device: torch
     return taken
 
 
-def _remembered(network: Network, step: StepShape) -> dict[str, float]:
-    """CPU time of a step by precision, from the cache, or measured and kept there."""
-    folder = cache_folder("precision") / _key(network, step)
-    path = folder / "seconds.json"
-    with alone_in(folder):  # so that all processes of a training take the same
-        found = _read(path)
-        if found is None:
-            found = seconds_of_step(network, step)
-            write_json(path, found)
-    return found
-
-
-def _key(network: Network, step: StepShape) -> str:
-    """Hash over all that the timing follows from."""
-    facts = [
+def _facts(network: Network, step: StepShape) -> list[object]:
+    """All that the timing follows from."""
+    return [
         network.backbone.record.name,
         network.backbone.input_size,
         network.layers,
@@ -122,19 +105,6 @@ def _key(network: Network, step: StepShape) -> str:
         torch.get_num_threads(),
         str(torch.__version__),
     ]
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
-
-
-def _read(path: Path) -> dict[str, float] | None:
-    """The content of a file of the cache; None where there is none, or a damaged one, which is made again."""
-    if not path.is_file():
-        return None
-    try:
-        tree = read_json(path)
-        return {name: float(tree[name]) for name in BOTH}
-    except (RunError, KeyError, TypeError, ValueError) as error:
-        log.warning("a damaged file of the cache is made again (%s)", type(error).__name__)
-        return None
 
 
 def seconds_of_step(network: Network, step: StepShape) -> dict[str, float]:

@@ -30,6 +30,8 @@ from shared.seeding import derive_seed
 from shared.training.batches import Batches, Share
 from shared.training.checkpoint import FILE, Checkpoint, Position
 from shared.training.checkpoint_writer import CheckpointWriter
+from shared.training.compiled import STATE as COMPILED
+from shared.training.compiled import CompiledBackbone
 from shared.training.ema import MovingAverage
 from shared.training.freezing import (
     DomainBatchNormOption,
@@ -140,7 +142,7 @@ class _Loop:
         self.job, self.settings, self.phases = job, settings, settings.phases
         self.batch_norm = batch_norm_policy(settings.batch_norm, folded=job.folded_batch_norm)
         share = Share(self.device, self.accelerator.process_index, self.accelerator.num_processes)
-        self.batches = Batches(job, objective.unlabelled, settings.batch_size, settings.sampling, share)
+        self.batches = Batches(job, objective, settings.batch_size, settings.sampling, share)
         self.steps_per_epoch = self.batches.steps_per_epoch
         self.position, self.losses = Position(), Losses()
         self.history: list[dict[str, Any]] = []
@@ -150,6 +152,7 @@ class _Loop:
         self.writer = CheckpointWriter(self.checkpoint)
         self.saved_at = time.monotonic()
         self.network: Network = job.network
+        self.backbone: CompiledBackbone  # of the present phase
         self.loss_module = LossModule(job.network, objective)
         self.average = MovingAverage(job.network, settings.ema_decay) if settings.ema_decay else None
         self.all_steps = sum(phase.epochs for phase in self.phases) * self.steps_per_epoch
@@ -195,16 +198,20 @@ class _Loop:
         model, optimiser = self.accelerator.prepare(self.loss_module, torch.optim.AdamW(groups, fused=fused))
         if optimiser_state is not None:
             optimiser.load_state_dict(optimiser_state)
-        while self.position.epoch < phase.epochs and not self._stopped():
-            network.train()
-            set_mode(network.backbone.stages, network.head, names, self.batch_norm)
-            objective.train()
-            if self.batches.workers:
-                self.writer.wait()  # its thread must not hold a lock while processes are forked
-            for batch in self.batches.of_epoch(self.position, self._progress):
-                self._step(model, optimiser, batch)
-                self._save_if_due(optimiser)
-            self._end_epoch(optimiser)
+        alone = self.accelerator.num_processes == 1
+        with CompiledBackbone(network.backbone, self._steps_left(), self.device, alone=alone) as self.backbone:
+            while self.position.epoch < phase.epochs and not self._stopped():
+                network.train()
+                set_mode(network.backbone.stages, network.head, names, self.batch_norm)
+                objective.train()
+                if self.batches.workers:
+                    self.writer.wait()  # its thread must not hold a lock while processes are forked
+                for batch in self.batches.of_epoch(self.position, self._progress):
+                    self._step(model, optimiser, batch)
+                    self._save_if_due(optimiser)
+                self._end_epoch(optimiser)
+        if self.backbone.said is not None:
+            self.job.state.setdefault(COMPILED, []).append(f"phase {self.position.phase + 1}, {self.backbone.said}")
 
     def _stopped(self) -> bool:
         """Whether training has come to the epoch that is kept."""
@@ -215,10 +222,13 @@ class _Loop:
         at = self.position
         self._set_rates(optimiser)
         torch.manual_seed(derive_seed(self.job.seed, "step", at.phase, at.epoch, at.step))
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision.name == "bf16"):
+        optimiser.zero_grad()  # before the pass: gradients may lie in the memory of a CUDA graph that is replayed in it
+        with (
+            torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision.name == "bf16"),
+            self.backbone.step(),
+        ):
             loss = model(batch)
         self.losses.add(loss, at)
-        optimiser.zero_grad()
         loss.backward()
         if self.settings.clip_norm:
             # what an earlier phase trained and this one does not still holds its last gradients
@@ -249,6 +259,14 @@ class _Loop:
     def _steps_of_phase(self) -> int:
         """Counts the steps that were taken in the current phase."""
         return self.position.epoch * self.steps_per_epoch + self.position.step
+
+    def _steps_left(self) -> int:
+        """Counts the steps that are left of the current phase, up to the epoch that is kept."""
+        at, stop = self.position, self.settings.stop_after
+        epochs = self.phases[at.phase].epochs - at.epoch
+        if stop is not None:
+            epochs = min(epochs, stop - len(self.history))
+        return epochs * self.steps_per_epoch - at.step
 
     def _progress(self) -> float:
         """The share of all steps of all phases that were taken, 0..1."""
@@ -309,7 +327,7 @@ class _Loop:
         """Class scores, float64 [N, classes], of a split; `logits` maps network and features to them."""
         with self.loss_module.objective.evaluation_statistics(network, split):
             blocks = predict_features(network, split, self.device)
-            scores = torch.cat([logits(network, features).float().cpu() for features in blocks])
+            scores = torch.cat([logits(network, features).float() for features in blocks]).cpu()  # waits once
         found: NDArray[np.float64] = scores.double().numpy()
         return found
 

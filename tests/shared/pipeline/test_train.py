@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from shared.evaluation.decision.selective import choose_rejection
 from shared.io.atomic import read_json
 from shared.models.backbones.build import build_backbone, find_backbone
 from shared.models.restore import load_trained
+from shared.pipeline.fit import Fitted, fit
 from shared.pipeline.preflight import preflight
 from shared.pipeline.train import end_experiment, run
 from shared.prediction.external import assess_data
@@ -168,7 +170,16 @@ def test_a_finished_run_is_not_trained_again(
 def test_a_run_of_numbers_is_made_whole_without_another_training(
     tiny_run: Path, tiny_words: Words, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ended = end_experiment(preflight(TASK, load_config(None, tiny_words)), root=tmp_path, whole=False)
+    trained = list[Fitted]()
+
+    def watched(*given: Any, **more: Any) -> Fitted:
+        trained.append(fit(*given, **more))
+        return trained[-1]
+
+    with monkeypatch.context() as watching:
+        watching.setattr("shared.pipeline.train.fit", watched)
+        ended = end_experiment(preflight(TASK, load_config(None, tiny_words)), root=tmp_path, whole=False)
+    assert all(weight.is_meta for weight in trained[0].job.network.parameters())  # which take no memory
     names = {path.name for path in ended.folder.iterdir()}
     assert FILES - names == {"model.onnx", "report.html", "model_card.md"}
     files = ("model.safetensors", "metrics.jsonl", "predictions.csv", "features.npz", "report.json")

@@ -56,8 +56,8 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "multitask": {"tasks": ["side"]},
 }
 """What a strategy must be told."""
-WAITING = ("cdan", "coral", "linear_probe")
-"""Strategies in whose steps a GPU is waited for: to count the images of each domain, and for the solver."""
+WAITING = ("linear_probe",)
+"""Strategies without steps that could be watched: its solver waits for a GPU."""
 
 
 def _job(folder: Path, device: torch.device, *, target: bool = False) -> Job:

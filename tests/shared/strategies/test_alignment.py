@@ -69,6 +69,15 @@ def _pictures(count: int, seed: int, domain: str) -> Split:
     return _split(images, labels, domain)
 
 
+def _halves(features: torch.Tensor, scores: torch.Tensor, lambda_: float = 1.0) -> AlignmentBatch:
+    """The first half is of one domain, the second of another."""
+    half = len(features) // 2
+    rows = torch.arange(2 * half)
+    return AlignmentBatch(
+        features, scores, rows // half, (rows[:half], rows[half:]), torch.ones(2 * half), half, lambda_
+    )
+
+
 def _job(folder: Path, network: Network, draw: Callable[[int, int, str], Split], count: int = 24) -> Job:
     return Job(
         network=network,
@@ -306,7 +315,7 @@ def test_a_wide_product_is_projected(pictures: Job) -> None:
     from shared.strategies.cdan import CdanLoss
 
     loss = CdanLoss(_options("cdan"), AlignmentSizes(3000, 2, 2))
-    batch = AlignmentBatch(torch.rand(8, 3000), torch.rand(8, 2), torch.arange(8) // 4, torch.ones(8), 4, 1.0)
+    batch = _halves(torch.rand(8, 3000), torch.rand(8, 2))
     assert loss(batch).isfinite()
     assert loss.classifier.layers[0].in_features == 1024
 
@@ -316,27 +325,27 @@ def test_cdan_sees_the_product_of_features_and_class_probabilities(entropy: bool
     from shared.strategies.cdan import CdanLoss
 
     loss = CdanLoss(_options("cdan", entropy=entropy), AlignmentSizes(3, 2, 2))
-    features, scores, domains = torch.randn(8, 3), 2 * torch.randn(8, 2), torch.arange(8) // 4
+    features, scores = torch.randn(8, 3), 2 * torch.randn(8, 2)
     probabilities = torch.softmax(scores, dim=1)
     products = torch.stack([torch.outer(p, f).flatten() for p, f in zip(probabilities, features, strict=True)])
     weights = torch.ones(8)
     if entropy:
         certain = 1.0 + torch.exp((probabilities * probabilities.log()).sum(dim=1))
         weights = certain / torch.cat([certain[:4].mean().repeat(4), certain[4:].mean().repeat(4)])
-    losses = nn.functional.cross_entropy(loss.classifier.layers(products), domains, reduction="none")
-    found = loss(AlignmentBatch(features, scores, domains, torch.ones(8), 4, 1.0))
+    losses = nn.functional.cross_entropy(loss.classifier.layers(products), torch.arange(8) // 4, reduction="none")
+    found = loss(_halves(features, scores))
     torch.testing.assert_close(found, (losses * weights).mean())
 
 
 def test_the_entropies_of_cdan_get_their_gradient_reversed_and_the_product_none() -> None:
     from shared.strategies.cdan import CdanLoss
 
-    features, scores, domains = torch.randn(8, 3), 2 * torch.randn(8, 2), torch.arange(8) // 4
+    features, scores = torch.randn(8, 3), 2 * torch.randn(8, 2)
 
     def gradient(entropy: bool, lambda_: float) -> torch.Tensor | None:
         loss, given = CdanLoss(_options("cdan", entropy=entropy), AlignmentSizes(3, 2, 2)), scores.clone()
         loss.load_state_dict(classifier)
-        loss(AlignmentBatch(features, given.requires_grad_(), domains, torch.ones(8), 4, lambda_)).backward()
+        loss(_halves(features, given.requires_grad_(), lambda_)).backward()
         return given.grad
 
     classifier = CdanLoss(_options("cdan"), AlignmentSizes(3, 2, 2)).state_dict()
@@ -351,7 +360,7 @@ def test_the_entropies_of_cdan_get_their_gradient_reversed_and_the_product_none(
     certain = 1.0 + torch.exp((predicted * predicted.log()).sum(dim=1))
     means = torch.stack([certain[:4].mean(), certain[4:].mean()]).detach().repeat_interleave(4)
     products = torch.stack([torch.outer(p, f).flatten() for p, f in zip(predicted.detach(), features, strict=True)])
-    losses = nn.functional.cross_entropy(loss.classifier.layers(products), domains, reduction="none")
+    losses = nn.functional.cross_entropy(loss.classifier.layers(products), torch.arange(8) // 4, reduction="none")
     (losses * certain / means).mean().backward()
     torch.testing.assert_close(whole, -given.grad)
 
@@ -360,8 +369,7 @@ def test_coral_is_0_of_equal_covariances_and_follows_the_definition() -> None:
     from shared.strategies.coral import CoralLoss
 
     loss, x = CoralLoss(_options("coral"), AlignmentSizes(5, 2, 2)), torch.randn(12, 5)
-    domains, ones = torch.arange(24) // 12, torch.ones(24)
-    same = AlignmentBatch(torch.cat([x, x + 3.0]), torch.zeros(24, 2), domains, ones, 12, 1.0)
+    same = _halves(torch.cat([x, x + 3.0]), torch.zeros(24, 2))
     other = replace(same, features=torch.cat([x, 2 * x]))
     assert float(loss(same)) == pytest.approx(0, abs=1e-9)
     expected = ((3 * torch.cov(x.T, correction=0)) ** 2).sum() / (4 * 25)

@@ -66,6 +66,7 @@ def _batch(job: Job, progress: float) -> Batch:
         torch.from_numpy(job.train.labels[:6]),
         torch.arange(6).repeat(2),
         progress,
+        plain=target,
     )
 
 

@@ -27,3 +27,13 @@ def test_a_mask_that_is_not_known_is_empty_and_without_masks_there_is_no_channel
     unknown = Augmented(replace(split, masks=[None] * 4), None, None, 0)
     assert unknown[[(0, 0, 1)]][0][0, 1].sum() == 0
     assert Augmented(split, None, None, 0)[[(0, 0, 1)]][0].shape == (1, 1, 16, 16)
+
+
+def test_unlabelled_images_come_as_they_are_too_where_that_is_asked() -> None:
+    split, beside = small_split(4, 0), small_split(3, 1)
+    keys = [(0, 0, place) for place in (3, 0, 6, 4)]
+    images, _, _, plain = Augmented(split, beside, one_by_one(_moved), 0, plain=True)[keys]
+    assert plain is not None
+    assert np.array_equal(plain.numpy(), np.stack([beside.images[2], beside.images[0]]))
+    assert not np.array_equal(images[2:].numpy(), plain.numpy())
+    assert Augmented(split, beside, one_by_one(_moved), 0)[keys][3] is None
