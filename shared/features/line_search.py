@@ -71,7 +71,7 @@ class Line:
             is_short = slope < 0
             low, low_slope = torch.where(is_short, length, low), torch.where(is_short, slope, low_slope)
             high, high_slope = torch.where(is_short, high, length), torch.where(is_short, high_slope, slope)
-            share = (low_slope / (low_slope - high_slope)).clamp(0.1, 0.9)
+            share = (low_slope / (low_slope - high_slope)).clamp(0.1, 0.5)  # halved, where far too long
             new = torch.where(high.isinf(), 2 * low, low + share * (high - low))
             length = torch.where(is_good, length, new)
         length = torch.where(is_good, length, low)

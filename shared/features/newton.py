@@ -29,7 +29,7 @@ HELD_VALUES = 1 << 28
 """Most values of features from which the Hessian is computed, held in memory: 512 MiB as bfloat16."""
 MAX_STEPS, MAX_PRODUCTS = 100, 200
 """Most steps of Newton's method, and products with the Hessian in a step."""
-FORCING, STRICT = 0.3, 0.01
+FORCING, STRICT = 0.1, 0.01
 """A step is good enough once another product would add less than this share of its gain, by the mean of the last; or of
 what ends the search. `STRICT` is for few features, and for the SVM, which has no second derivative at the margin: steps
 that are not exact end far from its minimum."""
@@ -141,7 +141,8 @@ class HeadSolver:
         """
         times, level = model.hessian(scores, penalty)
         level, tiny = level.clamp_min(MIN_LEVEL * penalty), torch.finfo(slope.dtype).tiny
-        is_strict = self.exact.loss == "svm" or slope.dtype == torch.float64
+        is_fallen_back = model is self.exact and self.rough is not self.exact
+        is_strict = is_fallen_back or self.exact.loss == "svm" or slope.dtype == torch.float64
         forcing, floor = (STRICT, 0.0) if is_strict else (FORCING, least)
         step, residual = torch.zeros_like(slope), -slope
         solved = direction = self.preconditioner.solve(residual, level, penalty)
@@ -149,7 +150,8 @@ class HeadSolver:
         promised = torch.zeros_like(energy)
         for product in range(1, MAX_PRODUCTS + 1):
             bent = times(direction)
-            lowest = penalty * self._dot(direction[:, :-1], direction[:, :-1])  # which rounding may hide
+            square, weights = (self._dot(one, one) for one in (direction, direction[:, :-1]))
+            lowest = penalty * (weights + MIN_LEVEL * square)  # least curvature, which rounding may hide
             length = energy / torch.maximum(self._dot(direction, bent), lowest).clamp_min(tiny)
             step, residual = step + length * direction, residual - length * bent
             gain = length * energy / 2

@@ -154,6 +154,16 @@ def test_a_bad_model_of_the_curvature_leads_to_the_same_minimum(monkeypatch: pyt
     assert value <= _least(solver, solution, 1e-2) * (1 + 1e-4)
 
 
+@pytest.mark.parametrize("few", [0, 1 << 22], ids=["float32", "float64"])
+def test_features_that_are_all_dead_leave_the_shares_of_the_classes(monkeypatch: pytest.MonkeyPatch, few: int) -> None:
+    monkeypatch.setattr(newton, "FEW_VALUES", few)
+    labels = torch.tensor([0, 1, 1, 1])
+    source = InMemoryFeatures(torch.full((4, 3), 7.0))
+    solver = HeadSolver.of(source, labels, "softmax", standardiser=Standardiser.of(source))
+    solution, _ = solver.minimise(torch.zeros(2, 4), 1e-4)
+    torch.testing.assert_close(solution[:, -1].softmax(dim=0), torch.tensor([0.25, 0.75]), atol=1e-3, rtol=0.0)
+
+
 def test_a_part_of_the_features_has_its_share_of_each_class(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(newton, "FEW_VALUES", 0)
     monkeypatch.setattr(newton, "HELD_VALUES", 20 * 600)
@@ -196,7 +206,7 @@ def test_a_step_that_leads_too_far_is_shortened() -> None:
     problem = HeadObjective(InMemoryFeatures(features), labels, "softmax", None)
     point = torch.zeros(3, 13, dtype=torch.float64)
     scores = problem.scores(point)
-    step = -1e4 * problem.slope(scores, point, 0.1)
+    step = -1e9 * problem.slope(scores, point, 0.1)
     length, value, before = Line.of(problem, point, scores, step, problem.scores(step), 0.1).search()
     assert 0.0 < float(length) < 1.0
     assert float(value) < float(before)
