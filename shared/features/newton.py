@@ -27,8 +27,10 @@ FEW_VALUES = 1 << 22
 """Most values of features that are multiplied in float64: a fit takes less than a second, and no rounding tells."""
 HELD_VALUES = 1 << 28
 """Most values of features from which the Hessian is computed, held in memory: 512 MiB as bfloat16."""
-MAX_STEPS, MAX_PRODUCTS = 100, 200
+MAX_STEPS, MAX_PRODUCTS = 300, 200
 """Most steps of Newton's method, and products with the Hessian in a step."""
+REFRESH = 10
+"""Steps after which class scores are computed anew: rounding adds up in them."""
 FORCING, STRICT = 0.1, 0.01
 """A step is good enough once another product would add less than this share of its gain, by the mean of the last; or of
 what ends the search. `STRICT` is for few features, and for the SVM, which has no second derivative at the margin: steps
@@ -114,7 +116,7 @@ class HeadSolver:
         """Takes steps down an objective until one gains, and promises, less than `tolerance` of it."""
         scores = objective.scores(point) if point.any() else point.new_zeros(len(objective.labels), len(point))
         model, last, least, value = self.rough, 0.0, 0.0, torch.zeros(1)
-        for _ in range(MAX_STEPS):
+        for number in range(1, MAX_STEPS + 1):
             slope = objective.slope(scores, point, penalty)
             seen = scores if model is objective or self.kept is None else scores[self.kept]
             step, promised = self._step(model, seen, slope, penalty, least)
@@ -122,6 +124,8 @@ class HeadSolver:
             length, value, before = Line.of(objective, point, scores, step, moves, penalty).search()
             factor = length.to(step.dtype)
             point, scores = point + factor * step, scores + factor.T * moves
+            if number % REFRESH == 0:
+                scores = objective.scores(point)
             gain, hope = float((before - value).sum()), float(promised.sum())
             least = tolerance * max(float(value.sum()), MIN_VALUE)
             is_stuck = gain <= 0.0 and model is objective  # rounding hides what is left
