@@ -20,7 +20,7 @@ from benchmarks.side_by_side import Measured, empty_cache, timed
 from handwriting.task import TASK
 from shared.features.adam import fit_epochs
 from shared.features.cache import FeatureRequest, cached_features
-from shared.features.lbfgs import InMemoryFeatures
+from shared.features.sources import InMemoryFeatures
 from shared.models.backbones.build import build_backbone
 from shared.models.network import Network, feature_width
 from shared.models.weights import load_weights

@@ -1,7 +1,7 @@
 """Trains a head on more features than memory holds: `python -m benchmarks.streaming [ROWS ...]`.
 
 For each number of rows a process of its own writes random features of width 2,304 to disk, fits a softmax head of 46
-classes by 10 iterations over them, and prints its time and its peak resident memory. By default 10,000, 100,000 and
+classes to them, and prints its time and its peak resident memory. By default 10,000, 100,000 and
 1,000,000 rows, which take 9.2 GB of disk. The exponent of time over rows is printed at the end.
 """
 
@@ -18,11 +18,12 @@ import numpy as np
 import torch
 
 from shared.features.cache import FeatureBlocks
-from shared.features.lbfgs import Standardiser, minimise
+from shared.features.newton import HeadSolver
+from shared.features.sources import Standardiser
 from shared.io.array_store import ArrayStore
 from shared.strategies.linear_probe import open_features
 
-WIDTH, CLASSES, ITERATIONS, BLOCK = 2_304, 46, 10, 8_192
+WIDTH, CLASSES, BLOCK = 2_304, 46, 8_192
 ROWS = (10_000, 100_000, 1_000_000)
 
 
@@ -41,11 +42,9 @@ def fit(rows: int) -> None:
         features = open_features(FeatureBlocks([store.rows(names)]), torch.device("cpu"))
         started = time.perf_counter()
         standardiser = Standardiser.of(features)
-        start = torch.zeros(CLASSES, WIDTH + 1)
+        zeros = torch.zeros(CLASSES, WIDTH + 1)
         truth = torch.from_numpy(labels)
-        minimise(
-            features, truth, start, "softmax", 1e-2, standardiser=standardiser, max_iterations=ITERATIONS, tolerance=0.0
-        )
+        HeadSolver.of(features, truth, "softmax", standardiser=standardiser).minimise(zeros, 1e-2)
         seconds = time.perf_counter() - started
     print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 

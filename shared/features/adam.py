@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from shared.features.lbfgs import LOSSES, FeatureSource, Loss, Standardiser, bounds
 from shared.features.linear import LinearHead
+from shared.features.losses import LOSSES, Loss
+from shared.features.sources import FeatureSource, Standardiser, bounds
 from shared.seeding import generator
 
 BATCH = 32
@@ -91,8 +92,8 @@ def _step(
     with torch.no_grad():
         losses, slopes = LOSSES[loss](block @ solution[:, :-1].T + solution[:, -1], truth)
         if class_weights is not None:
-            sample_weights = class_weights[truth]
-            losses, slopes = losses * sample_weights, slopes * sample_weights[:, None]
+            sample_weights = class_weights[truth, None]
+            losses, slopes = losses * sample_weights, slopes * sample_weights
         gradient = torch.empty_like(solution) if solution.grad is None else solution.grad
         torch.mm(slopes.T, block, out=gradient[:, :-1])
         torch.sum(slopes, dim=0, out=gradient[:, -1])

@@ -13,8 +13,10 @@ from torch import Tensor
 
 from shared.data.folds import Folds
 from shared.features.adam import fit_epochs
-from shared.features.lbfgs import FeatureSource, InMemoryFeatures, Loss, Standardiser, bounds, minimise
 from shared.features.linear import PENALTIES, Candidate, LinearHead, walk
+from shared.features.losses import Loss
+from shared.features.newton import HeadSolver
+from shared.features.sources import FeatureSource, InMemoryFeatures, Standardiser, bounds
 
 MIN_EIGENVALUE = 1e-7
 """Share of the largest eigenvalue below which a direction of the features is rounding of float32, and left out."""
@@ -44,7 +46,7 @@ def cross_fitted_path(
         loss: "softmax" (cross-entropy) or "svm" (one against the rest, squared hinge).
         score: Scores the out-of-fold class scores of all images, float [N, classes]; higher is better.
         weigh: Computes the weights of the classes, float32 [classes], from the labels of a fit; by default none.
-        penalties: L2 strengths, strong to weak; at least one.
+        penalties: L2 strengths, strong to weak, none twice; at least one.
         patience: Number of strengths without a better score after which the path ends, at least 1.
 
     Returns:
@@ -53,18 +55,17 @@ def cross_fitted_path(
     """
     parts = [_Part.of(features, labels, rows, weigh) for rows in _on(features.device, folds)]
 
-    def fit(penalty: float, near: Candidate | None) -> Candidate:
+    def fit(penalty: float, starts: Sequence[Tensor]) -> Candidate:
         out_of_fold = torch.zeros(len(labels), classes, device=features.device)
         solutions, objectives = [], []
-        for number, part in enumerate(parts):
-            start = part.zeros(classes) if near is None else near.solutions[number]
+        for part, start in zip(parts, starts, strict=True):
             solution, objective = part.minimise(start, loss, penalty)
             out_of_fold[part.held_out] = part.scores(solution)
             solutions.append(solution)
             objectives.append(objective)
         return Candidate(penalty, score(out_of_fold), sum(objectives) / len(objectives), tuple(solutions))
 
-    best, rows = walk(fit, penalties, patience)
+    best, rows = walk(fit, [part.zeros(classes) for part in parts], penalties, patience)
     return best.penalty, rows
 
 
@@ -210,15 +211,10 @@ class _Part:
 
     def minimise(self, start: Tensor, loss: Loss, penalty: float) -> tuple[Tensor, float]:
         """Fits a head at an L2 strength; returns the solution, shaped as `start`, and the penalised loss."""
-        return minimise(
-            self.train,
-            self.labels,
-            start,
-            loss,
-            penalty,
-            standardiser=self.standardiser,
-            class_weights=self.weights,
-        )
+        solver = HeadSolver.of(
+            self.train, self.labels, loss, standardiser=self.standardiser, class_weights=self.weights
+        )  # made for each fit, as it holds a rounded copy of the features
+        return solver.minimise(start, penalty)
 
     def scores(self, solution: Tensor) -> Tensor:
         """Computes the class scores of the images inside the fold, float32 [m, classes]."""

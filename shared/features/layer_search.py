@@ -17,8 +17,8 @@ from shared.data.split import Split
 from shared.evaluation.calibration import fit_temperature
 from shared.features.cache import FeatureBlocks, FeatureRequest, features_of_layers
 from shared.features.cross_fitting import cross_fitted_path
-from shared.features.lbfgs import InMemoryFeatures
 from shared.features.linear import regularisation_path
+from shared.features.sources import InMemoryFeatures
 from shared.io.array_store import ArrayView
 from shared.models.backbones.module import Backbone
 from shared.models.pooling import CLASS_POOLINGS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from shared.features.lbfgs import FeatureSource, Loss, Standardiser, minimise
+from shared.features.losses import Loss
+from shared.features.newton import HeadSolver
+from shared.features.sources import FeatureSource, Standardiser
 
 PENALTIES = tuple(10.0**exponent for exponent in range(1, -7, -1))
 """L2 strengths that are tried, strong to weak, so that each solution starts the next."""
@@ -49,7 +52,7 @@ def regularisation_path(
     penalties: Sequence[float] = PENALTIES,
     patience: int = 2,
 ) -> tuple[LinearHead, list[dict[str, Any]]]:
-    """Fits heads along a path of falling L2 strength, each started from the last, and returns the best.
+    """Fits heads along a path of falling L2 strength, each started where those before it lead, and returns the best.
 
     Last, the two strengths half a step above and below the best one are tried.
 
@@ -60,7 +63,7 @@ def regularisation_path(
         loss: "softmax" (cross-entropy) or "svm" (one against the rest, squared hinge).
         score: Scores a head on data it was not fitted to; higher is better.
         class_weights: float32 [classes], weights of the classes, mean 1 over the samples; None: all alike.
-        penalties: L2 strengths, strong to weak; at least one.
+        penalties: L2 strengths, strong to weak, none twice; at least one.
         patience: Number of strengths without a better score after which the path ends, at least 1.
 
     Returns:
@@ -76,16 +79,14 @@ def regularisation_path(
     standardiser = Standardiser.of(features)
     mean = standardiser.mean
     zeros = torch.zeros(classes, features.shape[1] + 1, device=mean.device, dtype=mean.dtype)
+    solver = HeadSolver.of(features, labels, loss, standardiser=standardiser, class_weights=class_weights)
 
-    def fit(penalty: float, near: Candidate | None) -> Candidate:
-        start = zeros if near is None else near.solutions[0]
-        solution, objective = minimise(
-            features, labels, start, loss, penalty, standardiser=standardiser, class_weights=class_weights
-        )
+    def fit(penalty: float, starts: Sequence[Tensor]) -> Candidate:
+        solution, objective = solver.minimise(starts[0], penalty)
         head = _unstandardised(solution, standardiser, penalty, objective)
         return Candidate(penalty, score(head), objective, (solution,))
 
-    best, rows = walk(fit, penalties, patience)
+    best, rows = walk(fit, (zeros,), penalties, patience)
     return _unstandardised(best.solutions[0], standardiser, best.penalty, best.objective), rows
 
 
@@ -107,13 +108,17 @@ class Candidate:
 
 
 def walk(
-    fit: Callable[[float, Candidate | None], Candidate], penalties: Sequence[float], patience: int
+    fit: Callable[[float, Sequence[Tensor]], Candidate],
+    starts: Sequence[Tensor],
+    penalties: Sequence[float],
+    patience: int,
 ) -> tuple[Candidate, list[dict[str, Any]]]:
     """Walks along a path of falling L2 strength, then tries the strengths half a step from the best.
 
     Args:
-        fit: Fits at an L2 strength, starting from a candidate near it; None: from zeros.
-        penalties: L2 strengths, strong to weak; at least one. One alone is fitted as it is.
+        fit: Fits at an L2 strength, starting from solutions near it.
+        starts: Where the first fits start, float [classes, width + 1] each.
+        penalties: L2 strengths, strong to weak, none twice; at least one. One alone is fitted as it is.
         patience: Number of strengths without a better score after which the path ends, at least 1.
 
     Returns:
@@ -121,17 +126,27 @@ def walk(
     """
     candidates: list[Candidate] = []
     for penalty in penalties:
-        candidates.append(fit(penalty, candidates[-1] if candidates else None))
+        candidates.append(fit(penalty, _foreseen(candidates, penalty) or starts))
         best = max(range(len(candidates)), key=lambda i: candidates[i].score)
         if len(candidates) - 1 - best == patience:
             break
     top = candidates[best]
     if len(penalties) > 1:
-        candidates += [fit(top.penalty * factor, top) for factor in (HALF_STEP, 1 / HALF_STEP)]
+        between = (top.penalty * HALF_STEP, top.penalty / HALF_STEP)
+        candidates += [fit(penalty, _foreseen(candidates, penalty)) for penalty in between]
     rows = [
         {"penalty": one.penalty, "train_objective": one.objective, "validation_score": one.score} for one in candidates
     ]
     return max(candidates, key=lambda one: one.score), rows
+
+
+def _foreseen(candidates: Sequence[Candidate], penalty: float) -> Sequence[Tensor]:
+    """Foresees the solutions at an L2 strength: on the line through those of the two nearest, over its logarithm."""
+    near = sorted(candidates, key=lambda one: abs(math.log(one.penalty / penalty)))[:2]
+    if len(near) < 2:
+        return [solution for one in near for solution in one.solutions]
+    share = math.log(penalty / near[0].penalty) / math.log(near[1].penalty / near[0].penalty)
+    return [torch.lerp(*pair, share) for pair in zip(near[0].solutions, near[1].solutions, strict=True)]
 
 
 def _unstandardised(solution: Tensor, standardiser: Standardiser, penalty: float, objective: float) -> LinearHead:

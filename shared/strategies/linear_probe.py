@@ -21,8 +21,8 @@ from shared.evaluation.calibration import fit_temperature
 from shared.features.adam import fit_epochs
 from shared.features.cache import FeatureBlocks, FeatureRequest, cached_features
 from shared.features.cross_fitting import cross_fitted_epochs, cross_fitted_path
-from shared.features.lbfgs import BLOCK_VALUES, FeatureSource, InMemoryFeatures, bounds
 from shared.features.linear import PENALTIES, LinearHead, regularisation_path
+from shared.features.sources import BLOCK_VALUES, FeatureSource, InMemoryFeatures, bounds
 from shared.training.job import Job
 from shared.training.objective import class_weights
 from shared.training.selection import LAST, RULES, best_row
@@ -50,7 +50,9 @@ class Options(Section):
         "softmax", description="loss of the linear classifier; softmax: cross-entropy; svm: squared hinge"
     )
     epochs: int | None = Field(
-        None, ge=1, description="epochs of Adam (1 or more); null: L-BFGS to convergence along a path of L2 strengths"
+        None,
+        ge=1,
+        description="epochs of Adam (1 or more); null: Newton's method to the minimum along a path of L2 strengths",
     )
     class_weights: Literal["balanced", "none"] = Field(
         "balanced", description="weights of the classes in the loss; balanced: inverse to their frequency"
@@ -67,7 +69,9 @@ class Options(Section):
     @model_validator(mode="after")
     def _one_solver(self) -> Self:
         if self.epochs is not None and self.penalty is not None:
-            raise ValueError("penalty is for L-BFGS, and epochs for Adam, which has no penalty; leave one of them out")
+            raise ValueError(
+                "penalty is for Newton's method, and epochs for Adam, which has no penalty; leave one of them out"
+            )
         if self.epochs is None and self.selection == LAST:
             raise ValueError("selection is last, and without epochs there is no last one; set epochs, or penalty")
         return self

@@ -4,10 +4,10 @@ import pytest
 import torch
 from sklearn.datasets import make_classification
 
-from shared.features import lbfgs
+from shared.features import sources
 from shared.features.adam import fit_epochs
-from shared.features.lbfgs import InMemoryFeatures
 from shared.features.linear import LinearHead, regularisation_path
+from shared.features.sources import InMemoryFeatures
 from shared.reporting.figures.curves import training_curve
 
 
@@ -45,7 +45,7 @@ def test_the_epoch_that_scores_best_is_kept() -> None:
 
 
 def test_the_order_depends_on_the_seed_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lbfgs, "BLOCK_VALUES", 12 * 100)
+    monkeypatch.setattr(sources, "BLOCK_VALUES", 12 * 100)
     features, labels = _problem()
     weights = [
         fit_epochs(features, labels, 3, loss="softmax", epochs=2, score=lambda _: 0.0, seed=seed)[0].weight

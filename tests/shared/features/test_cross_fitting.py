@@ -9,8 +9,8 @@ from torch import Tensor
 
 from shared.data.folds import Folds
 from shared.features.cross_fitting import cross_fitted_epochs, cross_fitted_path
-from shared.features.lbfgs import InMemoryFeatures
 from shared.features.linear import LinearHead, regularisation_path
+from shared.features.sources import InMemoryFeatures
 
 
 def _clouds(width: int) -> tuple[Tensor, Tensor, Folds]:

@@ -6,8 +6,8 @@ import torch
 from sklearn.datasets import make_classification
 
 from shared.evaluation.calibration import fit_temperature
-from shared.features.lbfgs import InMemoryFeatures
 from shared.features.linear import regularisation_path
+from shared.features.sources import InMemoryFeatures
 from shared.training.objective import balanced_weights
 
 

@@ -45,7 +45,7 @@ def test_a_stage_is_looked_up_in_the_backbone() -> None:
     [
         ({"stop_after": 14}, "strategy.stop_after: got 14; the phases have 13 epochs"),
         ({"name": "linear_probe", "selection": "last"}, "selection is last, and without epochs"),
-        ({"name": "linear_probe", "epochs": 3, "penalty": 0.1}, "penalty is for L-BFGS, and epochs for Adam"),
+        ({"name": "linear_probe", "epochs": 3, "penalty": 0.1}, "penalty is for Newton's method, and epochs for Adam"),
     ],
 )
 def test_settings_that_cannot_act_are_refused(strategy: dict[str, Any], message: str) -> None:

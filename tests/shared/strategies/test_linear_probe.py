@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from shared.features import lbfgs
+from shared.features import sources
 from shared.features.cache import FeatureBlocks
 from shared.strategies import linear_probe
 from tests.shared.small_job import small_job
@@ -27,7 +27,7 @@ def test_features_that_do_not_fit_into_memory_are_never_read_whole(
 
     monkeypatch.setattr(FeatureBlocks, "block", block)
     monkeypatch.setattr(linear_probe, "IN_MEMORY", 0)
-    monkeypatch.setattr(lbfgs, "BLOCK_VALUES", 7 * width)
+    monkeypatch.setattr(sources, "BLOCK_VALUES", 7 * width)
     (row,) = linear_probe.STRATEGY.fit(again, options)
     assert max(read) <= 7
     assert row["validation_score"] == pytest.approx(history[0]["validation_score"], abs=1e-4)
