@@ -115,7 +115,8 @@ def run(
     first = next(batches)
     if len(first) < BATCH:
         return outputs(first)  # and no other batch
-    every, threads = chain((first,), batches), session.get_session_options().intra_op_num_threads
+    every, chosen = chain((first,), batches), session.get_session_options().intra_op_num_threads
+    threads = chosen or os.cpu_count() or 1  # 0: ONNX Runtime chooses, as where the cores of a process are not known
     if threads == 1:
         found = list(map(outputs, list(every)))  # what makes images would drive the network out of the caches
     else:

@@ -39,7 +39,7 @@ class Doubling:
     """An ONNX Runtime session whose network doubles images; so many batches must be under way at a time."""
 
     def __init__(self, threads: int) -> None:
-        self.threads, self.together, self.batches = threads, threading.Barrier(threads), list[int]()
+        self.threads, self.together, self.batches = threads, threading.Barrier(threads or 1), list[int]()
 
     def get_session_options(self) -> SimpleNamespace:
         return SimpleNamespace(intra_op_num_threads=self.threads)
@@ -60,3 +60,8 @@ def test_outputs_come_in_order_from_as_many_batches_at_a_time_as_there_are_threa
     (found,) = run(doubling, ["images"], numbered(3 * BATCH + 1))
     assert found[:, 0, 0, 0].tolist() == [2 * number for number in range(3 * BATCH + 1)]
     assert sorted(doubling.batches) == [1, BATCH, BATCH, BATCH]
+
+
+def test_a_session_that_chooses_its_threads_itself_gets_all_batches() -> None:
+    (found,) = run(Doubling(0), ["images"], numbered(BATCH + 1))
+    assert found[:, 0, 0, 0].tolist() == [2 * number for number in range(BATCH + 1)]
