@@ -121,7 +121,11 @@ def run(
         found = list(map(outputs, list(every)))  # what makes images would drive the network out of the caches
     else:
         with ThreadPoolExecutor(threads, thread_name_prefix="network") as pool:
-            found = list(pool.map(outputs, every))
+            try:
+                found = list(pool.map(outputs, every))
+            except BaseException:  # an image could not be made, or Ctrl-C: nobody waits for the other batches
+                pool.shutdown(cancel_futures=True)
+                raise
     return [np.concatenate(parts) for parts in zip(*found, strict=True)]
 
 
