@@ -115,12 +115,17 @@ def run(
     first = next(batches)
     if len(first) < BATCH:
         return outputs(first)  # and no other batch
-    every, threads = chain((first,), batches), session.get_session_options().intra_op_num_threads
+    every, chosen = chain((first,), batches), session.get_session_options().intra_op_num_threads
+    threads = chosen or os.cpu_count() or 1  # 0: ONNX Runtime chooses, as where the cores of a process are not known
     if threads == 1:
         found = list(map(outputs, list(every)))  # what makes images would drive the network out of the caches
     else:
         with ThreadPoolExecutor(threads, thread_name_prefix="network") as pool:
-            found = list(pool.map(outputs, every))
+            try:
+                found = list(pool.map(outputs, every))
+            except BaseException:  # an image could not be made, or Ctrl-C: nobody waits for the other batches
+                pool.shutdown(cancel_futures=True)
+                raise
     return [np.concatenate(parts) for parts in zip(*found, strict=True)]
 
 

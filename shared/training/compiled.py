@@ -117,8 +117,15 @@ class CompiledBackbone:
             self._refused = "the strategy hooks or replaces parts of the backbone" if changed else None
         if self._compiled is None or changed or conditions != self._conditions:
             return self._eager(images)
+        try:
+            outputs = self._compiled(images.contiguous())
+        except Exception as error:  # as where memory has become scarce; what is wrong with the images is raised again
+            log.warning("the compiled backbone failed (%s); training goes on without it", type(error).__name__)
+            self.said, self._open = f"{self.said}; it failed later ({type(error).__name__}), then eager", False
+            self._free()
+            return self._eager(images)
         # copies: what a graph returned is overwritten when it is replayed
-        return {name: one.clone() for name, one in self._compiled(images.contiguous()).items()}
+        return {name: one.clone() for name, one in outputs.items()}
 
     def _modes(self) -> list[bool]:
         """Whether each part is in training mode."""

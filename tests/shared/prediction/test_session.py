@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shared.errors import UsageError
+from shared.errors import DataError, UsageError
 from shared.prediction import session
 from shared.prediction.session import BATCH, open_session, run
 from shared.task import Image
@@ -39,7 +39,7 @@ class Doubling:
     """An ONNX Runtime session whose network doubles images; so many batches must be under way at a time."""
 
     def __init__(self, threads: int) -> None:
-        self.threads, self.together, self.batches = threads, threading.Barrier(threads), list[int]()
+        self.threads, self.together, self.batches = threads, threading.Barrier(threads or 1), list[int]()
 
     def get_session_options(self) -> SimpleNamespace:
         return SimpleNamespace(intra_op_num_threads=self.threads)
@@ -60,3 +60,22 @@ def test_outputs_come_in_order_from_as_many_batches_at_a_time_as_there_are_threa
     (found,) = run(doubling, ["images"], numbered(3 * BATCH + 1))
     assert found[:, 0, 0, 0].tolist() == [2 * number for number in range(3 * BATCH + 1)]
     assert sorted(doubling.batches) == [1, BATCH, BATCH, BATCH]
+
+
+def test_a_session_that_chooses_its_threads_itself_gets_all_batches() -> None:
+    (found,) = run(Doubling(0), ["images"], numbered(BATCH + 1))
+    assert found[:, 0, 0, 0].tolist() == [2 * number for number in range(BATCH + 1)]
+
+
+def test_where_an_image_cannot_be_made_the_batches_that_wait_are_dropped() -> None:
+    doubling = Doubling(2)
+    doubling.together = threading.Barrier(3)  # which is never passed, but broken
+
+    def broken() -> Iterator[Image]:
+        yield from numbered(6 * BATCH)
+        threading.Timer(0.2, doubling.together.abort).start()
+        raise DataError("is damaged")
+
+    with pytest.raises(DataError, match="is damaged"):
+        run(doubling, ["images"], broken())
+    assert len(doubling.batches) <= 2

@@ -20,6 +20,7 @@ from shared.data.split import Split, unlabelled
 from shared.models.network import Network
 from shared.strategies import find_strategy
 from shared.training import compiled
+from shared.training.agreement import Forward
 from shared.training.compiled import STATE, CompiledBackbone
 from shared.training.job import Job, Target
 from shared.training.objective import Batch, ClassLoss, Objective
@@ -208,6 +209,29 @@ def test_other_shapes_modes_and_hooks_and_evaluation_run_as_they_are(tmp_path: P
     with found.step():
         backbone(images)
     assert runs == [1]
+    assert "forward" not in vars(backbone)
+
+
+def test_a_step_in_which_what_was_compiled_fails_is_taken_as_it_is(
+    tmp_path: Path, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backbone, images, full = _job(tmp_path).network.backbone, torch.rand(4, 1, 16, 16), list[bool]()
+
+    def made(forward: Forward) -> Forward:
+        def run(given: Tensor) -> dict[str, Tensor]:
+            if full:
+                raise MemoryError
+            return forward(given)
+
+        return run
+
+    monkeypatch.setattr(compiled, "compile_forward", made)
+    found = _settled(backbone, images)
+    full.append(True)
+    for _ in range(2):
+        with found.step():
+            assert list(backbone(images)) == list(backbone.layers)
+    assert str(found.said).endswith("; it failed later (MemoryError), then eager")
     assert "forward" not in vars(backbone)
 
 
