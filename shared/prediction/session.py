@@ -21,6 +21,8 @@ BATCH, OOD_BATCH = 4, 512
 """Images that go through the network at once, and features that are compared at once. What the network computes of
 four images stays near the processor, of sixteen not; a product of large matrices takes less time than many small ones.
 Source: docs/lab-log.md, "A slice of a folder: measured once, and what a parser would save"."""
+AT_ONCE = 4
+"""Most batches that go through the network at a time on a processor: they bound the memory of its maps."""
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "openvino": "OpenVINOExecutionProvider"}
 """What may run a network, by its name on the command line: execution providers of ONNX Runtime."""
@@ -95,7 +97,7 @@ def judge(
 def run(
     session: onnxruntime.InferenceSession, names: Sequence[str], images: Iterable[Image]
 ) -> list[NDArray[np.float32]]:
-    """Runs a network on images, in batches; as many of these at a time as it has threads.
+    """Runs a network on images, in batches; on a processor as many of these at a time as it has threads, or `AT_ONCE`.
 
     The threads of ONNX Runtime wait for each other at each layer of a batch, those of two batches do not.
 
@@ -115,8 +117,7 @@ def run(
     first = next(batches)
     if len(first) < BATCH:
         return outputs(first)  # and no other batch
-    every, chosen = chain((first,), batches), session.get_session_options().intra_op_num_threads
-    threads = chosen or os.cpu_count() or 1  # 0: ONNX Runtime chooses, as where the cores of a process are not known
+    every, threads = chain((first,), batches), _batches_at_once(session)
     if threads == 1:
         found = list(map(outputs, list(every)))  # what makes images would drive the network out of the caches
     else:
@@ -127,6 +128,14 @@ def run(
                 pool.shutdown(cancel_futures=True)
                 raise
     return [np.concatenate(parts) for parts in zip(*found, strict=True)]
+
+
+def _batches_at_once(session: onnxruntime.InferenceSession) -> int:
+    if session.get_providers()[0] != PROVIDERS["cpu"]:
+        return 1  # one device computes
+    threads = session.get_session_options().intra_op_num_threads
+    # 0: ONNX Runtime chooses, as where the cores of a process are not known
+    return min(threads or os.cpu_count() or 1, AT_ONCE)
 
 
 def _batches(images: Iterable[Image]) -> Iterator[list[Image]]:

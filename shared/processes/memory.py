@@ -1,4 +1,4 @@
-"""Memory and cores of a process: its peak, what it can have, and that what is freed is kept for the next step."""
+"""Memory and cores of a process: its peak, what it can have, and whether what is freed is kept for the next step."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import gc
 import os
 import resource
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,10 +16,12 @@ STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 RESET_PEAK = "5"
 """What sets the peak of a process to what it holds now, written to `CLEAR`. Source: proc_pid_clear_refs(5)."""
 MEMINFO, CGROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup/memory.max")
-TRIM_THRESHOLD, TOP_PAD, MMAP_MAX = -1, -2, -4
+TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD, MMAP_MAX = -1, -2, -3, -4
 """Numbers of parameters of glibc's `mallopt`. Source: malloc.h."""
-PAD_BYTES = 1 << 26
-"""Bytes by which the heap grows beyond what is asked for."""
+KEPT = {MMAP_MAX: 0, TRIM_THRESHOLD: 2**31 - 1, TOP_PAD: 1 << 26}
+"""What keeps freed memory; the heap grows by 64 MiB beyond what is asked for."""
+RETURNED = {MMAP_MAX: 1 << 16, MMAP_THRESHOLD: 1 << 25, TRIM_THRESHOLD: 1 << 26, TOP_PAD: 1 << 17}
+"""What glibc itself comes to in a process that frees large blocks. Source: mallopt(3), M_MMAP_THRESHOLD."""
 
 
 def keep_freed_memory() -> None:
@@ -27,13 +30,25 @@ def keep_freed_memory() -> None:
     A training step frees and takes the same gigabyte of activations. Returned and taken again, it is cleared by the
     system page by page, which costs a fifth of a step on a CPU (docs/lab-log.md, "Memory that training keeps").
     """
-    try:
+    _set(KEPT)
+
+
+def return_freed_memory() -> None:
+    """Makes the C library return freed memory again, and returns what it has kept; without glibc it does nothing.
+
+    After a training, blocks of other sizes find no place in what is kept, and the process grows.
+    """
+    _set(RETURNED)
+    with suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _set(parameters: Mapping[int, int]) -> None:
+    """Sets parameters of glibc's heap, where it is glibc's."""
+    with suppress(AttributeError, OSError, TypeError):
         mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):
-        return
-    mallopt(MMAP_MAX, 0)
-    mallopt(TRIM_THRESHOLD, 2**31 - 1)
-    mallopt(TOP_PAD, PAD_BYTES)
+        for number, value in parameters.items():
+            mallopt(number, value)
 
 
 def begin_peak() -> None:

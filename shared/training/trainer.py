@@ -25,7 +25,7 @@ from shared.data.split import Split
 from shared.errors import RunError
 from shared.evaluation.calibration import fit_temperature, softmax
 from shared.models.network import Network
-from shared.processes.memory import keep_freed_memory
+from shared.processes.memory import keep_freed_memory, return_freed_memory
 from shared.seeding import derive_seed
 from shared.training.batches import Batches, Share
 from shared.training.checkpoint import FILE, Checkpoint, Position
@@ -126,7 +126,10 @@ def train(job: Job, objective: Objective, settings: TrainerSettings) -> list[dic
         RunError: Loss or weights are not finite, or the checkpoint in the folder is damaged or belongs to other data.
         OSError: A checkpoint could not be written.
     """
-    return _Loop(job, objective, settings).run()
+    try:
+        return _Loop(job, objective, settings).run()
+    finally:
+        return_freed_memory()
 
 
 class _Loop:

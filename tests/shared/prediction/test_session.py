@@ -13,7 +13,7 @@ import pytest
 
 from shared.errors import DataError, UsageError
 from shared.prediction import session
-from shared.prediction.session import BATCH, open_session, run
+from shared.prediction.session import AT_ONCE, BATCH, open_session, run
 from shared.task import Image
 
 
@@ -38,15 +38,25 @@ def test_provider_that_cannot_start_is_not_replaced_in_silence(monkeypatch: pyte
 class Doubling:
     """An ONNX Runtime session whose network doubles images; so many batches must be under way at a time."""
 
-    def __init__(self, threads: int) -> None:
-        self.threads, self.together, self.batches = threads, threading.Barrier(threads or 1), list[int]()
+    def __init__(self, threads: int, at_once: int | None = None, provider: str = "cpu") -> None:
+        self.threads, self.provider, self.batches = threads, provider, list[int]()
+        self.together, self.counted = threading.Barrier(at_once or threads or 1), threading.Lock()
+        self.now, self.most = 0, 0
+
+    def get_providers(self) -> list[str]:
+        return [session.PROVIDERS[self.provider]]
 
     def get_session_options(self) -> SimpleNamespace:
         return SimpleNamespace(intra_op_num_threads=self.threads)
 
     def run(self, names: list[str], feed: dict[str, Any]) -> list[Any]:
         self.batches.append(len(feed["images"]))
+        with self.counted:
+            self.now += 1
+            self.most = max(self.most, self.now)
         self.together.wait(20)
+        with self.counted:
+            self.now -= 1
         return [2 * feed["images"] for _ in names]
 
 
@@ -60,6 +70,14 @@ def test_outputs_come_in_order_from_as_many_batches_at_a_time_as_there_are_threa
     (found,) = run(doubling, ["images"], numbered(3 * BATCH + 1))
     assert found[:, 0, 0, 0].tolist() == [2 * number for number in range(3 * BATCH + 1)]
     assert sorted(doubling.batches) == [1, BATCH, BATCH, BATCH]
+
+
+@pytest.mark.parametrize(("provider", "at_once"), [("cpu", AT_ONCE), ("cuda", 1)])
+def test_many_threads_get_a_few_batches_at_a_time_and_a_device_one(provider: str, at_once: int) -> None:
+    doubling = Doubling(64, at_once, provider)
+    (found,) = run(doubling, ["images"], numbered(2 * AT_ONCE * BATCH))
+    assert found[:, 0, 0, 0].tolist() == [2 * number for number in range(2 * AT_ONCE * BATCH)]
+    assert doubling.most == at_once
 
 
 def test_a_session_that_chooses_its_threads_itself_gets_all_batches() -> None:
