@@ -9,6 +9,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from shared.errors import DataError
+
 BLOCK_VALUES = 1 << 24
 """Values of features that are in memory at once: 64 MiB as float32."""
 SMALL_BLOCK = 256
@@ -64,6 +66,9 @@ class Standardiser:
 
         Args:
             features: float [N, width], at least one row.
+
+        Raises:
+            DataError: A value is not finite, or its square is not.
         """
         count, width = features.shape
         first = features.block(0, 1)
@@ -74,6 +79,12 @@ class Standardiser:
                 centred = rows - shift
                 total += centred.sum(dim=0, dtype=torch.float64)
                 squares += centred.square().sum(dim=0, dtype=torch.float64)
+        broken = int((~(total + squares).isfinite()).sum())
+        if broken:
+            raise DataError(
+                f"{broken} of {width} features have values that are not finite, or too large for float32; "
+                "choose other weights or layers"
+            )
         mean = total / count
         scale = (squares / count - mean.square()).clamp_min(0).sqrt()
         scale = torch.where(scale > 1e-6 * scale.max().clamp_min(1e-12), scale, torch.ones_like(scale))

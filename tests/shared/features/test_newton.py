@@ -10,6 +10,7 @@ from sklearn.datasets import load_digits, make_classification
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
+from shared.errors import DataError
 from shared.features import newton, sources
 from shared.features.head_objective import HeadObjective
 from shared.features.line_search import Line
@@ -242,6 +243,14 @@ def test_mean_and_scale_are_those_of_all_features_block_by_block(monkeypatch: py
     expected = features.std(dim=0, unbiased=False)
     expected[3] = 1.0
     torch.testing.assert_close(standardiser.scale, expected)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30])
+def test_features_without_mean_or_scale_are_refused_before_a_head_is_fitted(value: float) -> None:
+    features = torch.randn(20, 4, generator=torch.Generator().manual_seed(0))
+    features[5, 3] = value
+    with pytest.raises(DataError, match=r"^1 of 4 features have values that are not finite"):
+        Standardiser.of(InMemoryFeatures(features))
 
 
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
