@@ -21,8 +21,8 @@ MAX_OBJECT_BYTES = 1 << 29
 MAX_FRAME_PIXELS = 1 << 24
 """Pixels of one frame: 4096 x 4096, sixteen times the finest matrix of clinical MR (1024 x 1024)."""
 MAX_REREADINGS, REREAD_ALLOWANCE = 7, 1 << 20
-"""A file may be gone back in by this many times its length, and this many bytes more, to be read again: a sound one is
-read once, its tags twice."""
+"""Seeks backwards in a file may add up to this many times its length, and this many bytes more: a sound file is read
+once, its tags twice."""
 DEFLATED = "1.2.840.10008.1.2.1.99"
 BITS_ALLOCATED = (8, 16, 32)
 """Values of Bits Allocated that are read; with others GDCM writes outside of its memory. Source: DICOM PS3.5, 8.1.1."""
@@ -40,7 +40,7 @@ JPEG_FRAME_MARKERS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 
 
 class Metered(io.BytesIO):
-    """A file in memory that refuses to be gone back in by more than about `MAX_REREADINGS` times its length in all.
+    """A file in memory that refuses to be read too often: it bounds the sum of all seeks backwards (`MAX_REREADINGS`).
 
     Where an element has no stated length, pydicom scans the rest of the file, again for every element: minutes for
     some 100 KiB.
@@ -65,7 +65,7 @@ class Metered(io.BytesIO):
             The new place.
 
         Raises:
-            InputRefused: More was gone back in all than a sound file needs.
+            InputRefused: The seeks backwards add up to more than a sound file needs.
         """
         before = min(self.tell(), self._size)  # a damaged length leads to a place behind the end
         now = super().seek(offset, whence)

@@ -1,4 +1,4 @@
-"""Headers of one object after another: what the one before stated alike is not interpreted anew.
+"""Headers of one object after another: an element that says what it said in the object before is not interpreted again.
 
 The slices of a series state nearly the same, and what pydicom makes of an element takes far longer than to compare its
 bytes.
@@ -120,7 +120,7 @@ def _differing(dataset: Any, stated: Mapping[BaseTag, object]) -> set[BaseTag]:
 
 
 def _stated(element: Any) -> object:
-    """What an element states, to be compared; something new each time where pydicom has taken it apart."""
+    """What an element states, to be compared; where pydicom has interpreted it, an object that equals nothing else."""
     if element is None:
         return None
     if isinstance(element, RawDataElement) or isinstance(element.value, str):

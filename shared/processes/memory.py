@@ -39,8 +39,7 @@ def return_freed_memory() -> None:
     After a training, blocks of other sizes find no place in what is kept, and the process grows.
     """
     _set(RETURNED)
-    with suppress(AttributeError, OSError, TypeError):
-        ctypes.CDLL(None).malloc_trim(0)
+    _trim()
 
 
 def _set(parameters: Mapping[int, int]) -> None:
@@ -51,17 +50,25 @@ def _set(parameters: Mapping[int, int]) -> None:
             mallopt(number, value)
 
 
+def _trim() -> None:
+    """Gives freed memory back to the system, where the C library is glibc."""
+    with suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def begin_peak() -> None:
     """Gives freed memory back to the system and starts the peak of this process anew, where the system can do that."""
     gc.collect()
-    with suppress(AttributeError, OSError, TypeError):
-        ctypes.CDLL(None).malloc_trim(0)
+    _trim()
     with suppress(OSError):
         CLEAR.write_text(RESET_PEAK, encoding="ascii")
 
 
 def spare_what_stays() -> None:
-    """Leaves what is there now out of later garbage collections, each of which looks through all modules for 0.2 s."""
+    """Leaves what is there now out of later garbage collections, each of which looks through all modules for 0.2 s.
+
+    Call it after a collection (`begin_peak`): garbage that is there would stay too.
+    """
     gc.freeze()
     atexit.unregister(gc.unfreeze)
     atexit.register(gc.unfreeze)  # libraries complain at the end of what was not freed

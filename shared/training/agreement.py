@@ -17,7 +17,8 @@ ROUNDING, OF_ALL = 3.0, 1.5
 SHARE, SMALL = 0.05, 1e-3
 """What is added to that: of the exact tensor's norm, and of that of all tensors of its kind.
 
-On a CPU, compiled gradients in fp32 were off by up to 0.9% of their norm (docs/lab-log.md, "A compiled backbone").
+On a CPU, compiled gradients in fp32 were off by up to 0.9% of their norm (docs/lab-log.md, "A compiled backbone,
+without a GPU").
 """
 LARGEST_ROUNDING = 0.5
 """Largest distance of all eager tensors of a kind, in norms of the exact ones, at which they can be compared at all.
